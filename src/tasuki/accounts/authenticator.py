@@ -1,0 +1,87 @@
+"""Finds out who is calling: by bearer token, or by the session cookie."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from starlette.requests import HTTPConnection
+
+from tasuki.accounts.cookie import SessionCookie
+from tasuki.accounts.records import Caller, session_credential, token_credential
+from tasuki.accounts.repository import SessionRepository, TokenRepository
+from tasuki.accounts.settings import AccountsSettings
+from tasuki.accounts.tokens import TOKEN_PREFIX
+from tasuki.core.database import Database
+from tasuki.core.ids import fingerprint
+from tasuki.web.principal import Principal
+from tasuki.web.settings import WebSettings
+
+_MAX_SECRET = 128  # ours have less than half of it
+
+
+class AccountsAuthenticator:
+    """The `Authenticator` for users of Tasuki's own.
+
+    Every call asks the database, so an ended session, a deleted token or a disabled user is
+    refused from the next request on.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        settings: AccountsSettings,
+        web: WebSettings,
+        sessions: SessionRepository | None = None,
+        tokens: TokenRepository | None = None,
+    ) -> None:
+        self._database = database
+        self._cookie = SessionCookie(settings=settings, web=web)
+        self._idle = timedelta(seconds=settings.session_idle_s)
+        self._sessions = sessions or SessionRepository()
+        self._tokens = tokens or TokenRepository()
+
+    async def authenticate(self, connection: HTTPConnection) -> Principal | None:
+        """See `Authenticator.authenticate`.
+
+        A request with an ``Authorization`` header is judged by that alone, also when it is
+        malformed: the check against other sites trusts such a request not to use the cookie.
+        """
+        header = connection.headers.get("authorization")
+        if header is not None:
+            return await self._by_token(header)
+        secret = self._cookie.read(connection)
+        return None if secret is None else await self._by_session(secret)
+
+    async def _by_token(self, header: str) -> Principal | None:
+        scheme, _, token = header.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token.startswith(TOKEN_PREFIX):
+            return None
+        if len(token) > _MAX_SECRET:
+            return None
+        async with self._database.unit_of_work() as session:
+            caller = await self._tokens.find_caller(session, fingerprint(token))
+        return _principal(caller, token_credential)
+
+    async def _by_session(self, secret: str) -> Principal | None:
+        if len(secret) > _MAX_SECRET:
+            return None
+        async with self._database.unit_of_work() as session:
+            caller = await self._sessions.find_caller(
+                session, fingerprint(secret), idle=self._idle
+            )
+        return _principal(caller, session_credential)
+
+
+def _principal(caller: Caller | None, name_of: Callable[[UUID], str]) -> Principal | None:
+    if caller is None:
+        return None
+    return Principal(
+        id=caller.user_id,
+        username=caller.username,
+        name=caller.name,
+        is_admin=caller.role == "admin",
+        scopes=frozenset(caller.scopes),
+        credential=name_of(caller.credential_id),
+    )

@@ -1,0 +1,39 @@
+"""The work of accounts that runs in the background."""
+
+from datetime import timedelta
+
+from tasuki.accounts.limits import LoginLimits
+from tasuki.accounts.sessions import SessionService
+from tasuki.tasks import Retry, TaskContext, task
+
+_BATCH = 1000  # rows of one transaction: short locks, however much has piled up
+
+
+@task(
+    "accounts.cleanup_expired_sessions",
+    queue="cleanup",
+    lane="io",
+    retry=Retry(tries=3),
+    timeout=timedelta(minutes=10),
+)
+async def cleanup_expired_sessions(ctx: TaskContext) -> dict[str, int]:
+    """Delete sessions that have ended, and counts of wrong sign-ins whose window is over.
+
+    None of them is good for anything any more; this only gives their room back.
+
+    Returns:
+        ``deleted``: how many sessions.
+    """
+    sessions, limits = ctx.get(SessionService), ctx.get(LoginLimits)
+    deleted, found = 0, _BATCH
+    while found == _BATCH:
+        async with ctx.unit_of_work() as session:
+            found = await sessions.delete_ended(session, limit=_BATCH)
+        deleted += found
+        await ctx.progress(deleted, unit="sessions", message="Deleting ended sessions")
+    found = _BATCH
+    while found == _BATCH:
+        async with ctx.unit_of_work() as session:
+            found = await limits.delete_ended(session, limit=_BATCH)
+        await ctx.checkpoint()
+    return {"deleted": deleted}

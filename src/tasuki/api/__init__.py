@@ -1,0 +1,1 @@
+"""Every router of Tasuki, mounted under its version."""

@@ -1,0 +1,38 @@
+"""Version 1 of the HTTP interface: mounts every router, and nothing else."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from tasuki.accounts.router import router as accounts
+from tasuki.activity.router import router as activity
+from tasuki.reports.router import router as reports
+from tasuki.tasks.router import router as tasks
+from tasuki.web.problem import Problem, ProblemRoute
+
+_PROBLEM: dict[str, Any] = {
+    "model": Problem,
+    "content": {"application/problem+json": {}},
+}
+
+
+def build_router(*, with_accounts: bool) -> APIRouter:
+    """Return all routes under ``/api/v1``.
+
+    Args:
+        with_accounts: Whether Tasuki has its own users; an application with users of its own
+            leaves those routes out.
+    """
+    router = APIRouter(
+        prefix="/api/v1",
+        route_class=ProblemRoute,
+        responses={
+            401: {**_PROBLEM, "description": "Nobody is signed in."},
+            422: {**_PROBLEM, "description": "The input is invalid."},
+        },
+    )
+    if with_accounts:
+        router.include_router(accounts)
+    for capability in (activity, reports, tasks):
+        router.include_router(capability)
+    return router

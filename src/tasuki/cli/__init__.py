@@ -1,0 +1,5 @@
+"""The command `tasuki`."""
+
+from tasuki.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,205 @@
+"""`tasuki task`: look at tasks, watch and cancel them, with an operator's rights."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from tasuki.cli.output import errors, out, settings_of, with_system
+from tasuki.core.clock import utc_now
+from tasuki.core.database import Database
+from tasuki.tasks import State, TaskRecord, TaskService
+from tasuki.tasks.records import TaskEvent, TaskFilter
+from tasuki.tasks.schemas import TaskOut
+from tasuki.wiring import Tasuki
+
+app = typer.Typer(help="Background work: look, watch, cancel.", no_args_is_help=True)
+
+_LOOK_EVERY_S = 0.25
+_COLOURS = {
+    State.SUCCEEDED: "green",
+    State.RUNNING: "cyan",
+    State.CANCELLING: "yellow",
+    State.RETRYING: "yellow",
+    State.FAILED: "red",
+    State.CRASHED: "red",
+    State.TIMED_OUT: "red",
+}
+
+TaskId = Annotated[UUID, typer.Argument(help="The task's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_tasks(
+    context: typer.Context,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of this name.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only those of this queue.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, newest first.
+
+    [dim]Example: tasuki task list --state failed[/dim]
+    """
+    wanted = TaskFilter(state=state, name=name, queue=queue)
+
+    async def find(tasuki: Tasuki) -> list[TaskRecord]:
+        async with tasuki.services.get(Database).unit_of_work() as session:
+            service = tasuki.services.get(TaskService)
+            return await service.page(session, wanted, before=None, limit=limit)
+
+    found = with_system(settings_of(context), find)
+    if as_json:
+        for record in found:
+            _print_json(record)
+        return
+    table = Table("id", "name", "state", "progress", "attempt", "age", box=None, pad_edge=False)
+    for record in found:
+        table.add_row(
+            str(record.id),
+            Text(record.name),
+            Text(record.state, style=_COLOURS.get(record.state, "")),
+            Text(_progress_of(record)),
+            f"{record.attempt}/{record.max_attempts}",
+            _age(record.created_at),
+        )
+    out.print(table)
+
+
+@app.command()
+def show(context: typer.Context, task_id: TaskId, as_json: AsJson = False) -> None:
+    """Show one task and what happened to it.
+
+    [dim]Example: tasuki task show 0190c7a2-…[/dim]
+    """
+
+    async def find(tasuki: Tasuki) -> tuple[TaskRecord, list[TaskEvent]]:
+        async with tasuki.services.get(Database).unit_of_work() as session:
+            service = tasuki.services.get(TaskService)
+            record = await service.get(session, task_id, owner_id=None)
+            return record, await service.events_after(session, task_id, 0, limit=200)
+
+    record, events = with_system(settings_of(context), find)
+    if as_json:
+        _print_json(record)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in TaskOut.of(record).model_dump(mode="json", exclude_none=True).items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        table.add_row(key, Text(shown))
+    out.print(table)
+    out.print()
+    for event in events:
+        out.print(Text(f"{event.at:%H:%M:%S.%f}"[:12] + f"  {_sentence(event)}"))
+
+
+@app.command()
+def watch(context: typer.Context, task_ids: Annotated[list[UUID], typer.Argument()]) -> None:
+    """Draw live bars until all the tasks have ended; exit 1 unless all succeeded.
+
+    [dim]Example: tasuki task watch 0190c7a2-…[/dim]
+    """
+
+    async def follow(tasuki: Tasuki) -> list[TaskRecord]:
+        return await _Bars(tasuki).follow(task_ids)
+
+    ended = with_system(settings_of(context), follow)
+    for record in ended:
+        style = _COLOURS.get(record.state, "")
+        reason = f": {record.error['message']}" if record.error else ""
+        out.print(Text(f"{record.name} {record.id} {record.state}{reason}", style=style))
+    if any(record.state is not State.SUCCEEDED for record in ended):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cancel(context: typer.Context, task_id: TaskId) -> None:
+    """Ask a task to stop.
+
+    [dim]Example: tasuki task cancel 0190c7a2-…[/dim]
+    """
+
+    async def ask(tasuki: Tasuki) -> TaskRecord:
+        await tasuki.cancel(task_id)
+        return await tasuki.status(task_id)
+
+    out.print(f"The task is {with_system(settings_of(context), ask).state}.")
+
+
+class _Bars:
+    """Draws one bar a task and keeps them true."""
+
+    def __init__(self, tasuki: Tasuki) -> None:
+        self._tasuki = tasuki
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[message]}", markup=False),
+            console=errors,
+        )
+
+    async def follow(self, task_ids: list[UUID]) -> list[TaskRecord]:
+        """Return the records when all have ended."""
+        records = {task_id: await self._tasuki.status(task_id) for task_id in task_ids}
+        with self._progress:
+            bars = {
+                task_id: self._progress.add_task(record.name, total=None, message="")
+                for task_id, record in records.items()
+            }
+            while True:
+                for task_id, record in records.items():
+                    self._draw(bars[task_id], record)
+                if all(record.state.is_terminal for record in records.values()):
+                    return list(records.values())
+                await asyncio.sleep(_LOOK_EVERY_S)
+                for task_id, record in records.items():
+                    if not record.state.is_terminal:
+                        records[task_id] = await self._tasuki.status(task_id)
+
+    def _draw(self, bar: Any, record: TaskRecord) -> None:
+        progress = record.progress or {}
+        total, current = progress.get("total"), progress.get("current", 0)
+        message = progress.get("message") or record.state
+        if record.state is State.SUCCEEDED:
+            total = current = total or 1
+        self._progress.update(bar, total=total, completed=current, message=message)
+
+
+def _print_json(record: TaskRecord) -> None:
+    print(TaskOut.of(record).model_dump_json())  # noqa: T201  # for programs, unwrapped
+
+
+def _progress_of(record: TaskRecord) -> str:
+    if not record.progress:
+        return ""
+    total = record.progress["total"]
+    return f"{record.progress['current']:g}" + (f"/{total:g}" if total else "")
+
+
+def _age(moment: datetime) -> str:
+    seconds = (utc_now() - moment).total_seconds()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _sentence(event: TaskEvent) -> str:
+    data = event.data
+    if event.type == "log":
+        return f"[{data['level']}] {data['message']}"
+    if event.type == "progress":
+        total = f"/{data['total']:g}" if data["total"] else ""
+        return f"progress {data['current']:g}{total} {data['message'] or ''}".rstrip()
+    error = data.get("error")
+    return f"{event.type}: {error['message']}" if error else event.type

@@ -1,0 +1,1 @@
+"""Framework-free ground: clock, ids, errors, settings mechanics, database, logging."""

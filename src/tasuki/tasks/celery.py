@@ -1,0 +1,307 @@
+"""Celery carries the bells. The only module that imports it.
+
+A bell is a Celery message named like the task that caused it, so that ``celery inspect`` and
+Flower show real names. Its arguments only say where to look: a forged one makes a worker
+look at its queue, and nothing else.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Queue
+from kombu.exceptions import KombuError, OperationalError
+
+from tasuki.core.logging import configure_logging, get_logger
+from tasuki.tasks.declare import Catalogue, Lane, Task
+from tasuki.tasks.engine.dispatcher import BrokerUnavailable
+from tasuki.tasks.engine.lanes import Lane as RunningLane
+from tasuki.tasks.engine.repository import Bell
+from tasuki.tasks.engine.stopsign import StopSign
+
+log = get_logger(__name__)
+
+_CPU_QUEUES = frozenset({"reports"})  # queues whose home is the cpu lane
+# RabbitMQ closes the channel of a message that is not acknowledged for 30 minutes.
+_ACK_EARLY_ABOVE = timedelta(minutes=10)
+_PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+
+
+def broker_queue(queue: str, lane: str) -> str:
+    """Return the broker's queue for the bells of a queue and lane.
+
+    A queue's home lane uses its own name; its other lane has a broker queue of its own.
+    """
+    home = "cpu" if queue in _CPU_QUEUES else "io"
+    return queue if lane == home else f"{queue}.{lane}"
+
+
+def build_celery_app(
+    broker_url: str, catalogue: Catalogue, *, concurrency: int = 10, is_worker: bool = False
+) -> Celery:
+    """Return a Celery application that knows the bells of all tasks.
+
+    Args:
+        broker_url: ``redis://…`` or ``amqp://…``.
+        concurrency: Tasks at once; sizes the connection pool.
+        is_worker: A worker waits longer for its broker and reconnects for ever; a publisher
+            must give up soon, since somebody waits for it.
+    """
+    app = Celery("tasuki", broker=broker_url, backend=None, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        enable_utc=True,
+        timezone="UTC",
+        task_ignore_result=True,
+        task_acks_late=True,
+        # Leases and the crash cap bring back what a lost worker held; this setting loops.
+        task_reject_on_worker_lost=False,
+        task_queues=[
+            Queue(broker_queue(queue, lane))
+            for queue in catalogue.queues
+            for lane in ("io", "cpu")
+        ],
+        task_default_queue="default",
+        task_create_missing_queues=False,
+        task_repr_maxlevels=1,
+        task_publish_retry_policy=_PUBLISH_RETRY,
+        worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=1000,
+        worker_max_memory_per_child=400_000,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=2,
+        broker_pool_acquire_timeout=2.0,
+        broker_transport_options=_transport(
+            broker_url, concurrency=concurrency, is_worker=is_worker
+        ),
+    )
+    return app
+
+
+def _transport(broker_url: str, *, concurrency: int, is_worker: bool) -> dict[str, Any]:
+    if broker_url.startswith(("amqp", "pyamqp")):
+        return {
+            "confirm_publish": True,
+            "connect_timeout": 2,
+            "read_timeout": 5,
+            "write_timeout": 5,
+        }
+    options: dict[str, Any] = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 10 if is_worker else 2,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # The default of 10 loses acknowledgements.
+        "max_connections": 2 * concurrency + 20,
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "global_keyprefix": "tasuki:",
+    }
+    return options if is_worker else options | _PUBLISH_RETRY
+
+
+class CeleryRinger:
+    """Rings bells through kombu, in a thread of its own: no event loop ever waits for a broker."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tasuki-ringer")
+
+    async def ring(self, bells: Iterable[Bell]) -> None:
+        """See `Ringer.ring`."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._ring, list(bells))
+
+    async def close(self) -> None:
+        """See `Ringer.close`."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        pool: Any = self._app.pool
+        with contextlib.suppress(OSError, KombuError):
+            await asyncio.to_thread(pool.force_close_all)
+
+    def _ring(self, bells: Sequence[Bell]) -> None:
+        try:
+            producers: Any = self._app.producer_pool
+            with producers.acquire(block=True, timeout=2) as producer:
+                together = (
+                    producer.batch(max_size=500)
+                    if producer.supports_batch_publish
+                    else contextlib.nullcontext()
+                )
+                with together:
+                    for bell in bells:
+                        self._send(bell, producer)
+        except (KombuError, OperationalError, OSError) as exc:
+            raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
+
+    def _send(self, bell: Bell, producer: Any) -> None:
+        self._app.send_task(
+            bell.name,
+            kwargs={
+                "queue": bell.queue,
+                "task_id": str(bell.task_id),
+                "last_chance": bell.last_chance,
+            },
+            queue=broker_queue(bell.queue, bell.lane),
+            producer=producer,
+            ignore_result=True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker process is run.
+
+    Attributes:
+        stop_grace_s: After SIGTERM running tasks get so long; then they are interrupted and
+            go back to the queue, uncounted.
+        ready_file: Created when the worker takes bells.
+    """
+
+    lane: Lane
+    concurrency: int | None
+    stop_grace_s: float = 20.0
+    ready_file: Path | None = None
+    log_level: str = "INFO"
+
+
+def run_worker(
+    app: Celery,
+    catalogue: Catalogue,
+    options: WorkerOptions,
+    *,
+    sign: StopSign,
+    start_lane: Callable[[], RunningLane],
+) -> int:
+    """Run a Celery worker until it is told to stop, and return its exit code.
+
+    Args:
+        start_lane: Makes the lane; called once in this process (io), or once in each child at
+            its first bell (cpu).
+    """
+    lanes = _Lanes(start_lane)
+    _register_bells(app, catalogue, lanes)
+    kept = _connect_signals(options, lanes=lanes, sign=sign)
+    queues = ",".join(broker_queue(queue, options.lane) for queue in catalogue.queues)
+    argv = [
+        "--quiet",
+        "worker",
+        f"--pool={'threads' if options.lane == 'io' else 'prefork'}",
+        f"--concurrency={options.concurrency or 'auto'}",
+        f"--queues={queues}",
+        f"--hostname={options.lane}@%h",
+        f"--loglevel={options.log_level}",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    try:
+        app.worker_main(argv)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 1
+    finally:
+        del kept
+    return 0
+
+
+class _Lanes:
+    """The lane of this process, made when it is first needed."""
+
+    def __init__(self, start: Callable[[], RunningLane]) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._lane: RunningLane | None = None
+
+    def get(self) -> RunningLane:
+        with self._lock:
+            if self._lane is None:
+                self._lane = self._start()
+            return self._lane
+
+    def close(self, *, within_s: float) -> None:
+        with self._lock:
+            if self._lane is not None:
+                self._lane.close(within_s=within_s)
+                self._lane = None
+
+
+def _register_bells(app: Celery, catalogue: Catalogue, lanes: _Lanes) -> None:
+    bell = _bell_of(lanes)
+    for task in catalogue.tasks:
+        app.task(name=task.name, acks_late=_acks_late(task), ignore_result=True)(bell)
+
+
+def _bell_of(lanes: _Lanes) -> Callable[..., None]:
+    def bell(*, queue: str, task_id: str | None = None, last_chance: bool = False) -> None:
+        del task_id  # a hint for those who read along; the worker takes the best due row
+        lanes.get().answer(str(queue), last_chance=last_chance is True)
+
+    return bell
+
+
+def _acks_late(task: Task[..., Any]) -> bool:
+    return task.timeout is not None and task.timeout <= _ACK_EARLY_ABOVE
+
+
+def _connect_signals(options: WorkerOptions, *, lanes: _Lanes, sign: StopSign) -> list[Any]:
+    """Tie Celery's life to ours.
+
+    Returns:
+        The handlers: Celery keeps them weakly, so somebody must keep them alive.
+    """
+
+    def setup_logging(**_: Any) -> None:
+        configure_logging(level=options.log_level)
+
+    def ready(**_: Any) -> None:
+        if options.lane == "io":
+            lanes.get()
+        if options.ready_file is not None:
+            options.ready_file.touch()
+
+    def shutting_down(**_: Any) -> None:
+        sign.stop()
+        timer = threading.Timer(options.stop_grace_s, sign.release)
+        timer.daemon = True
+        timer.start()
+
+    def process_ends(**_: Any) -> None:
+        lanes.close(within_s=options.stop_grace_s)
+
+    handlers = [
+        (signals.setup_logging, setup_logging),
+        (signals.worker_ready, ready),
+        (signals.worker_shutting_down, shutting_down),
+        (signals.worker_process_shutdown, process_ends),
+        (signals.worker_shutdown, process_ends),
+    ]
+    for signal, handler in handlers:
+        signal.connect(handler)
+    return [handler for _, handler in handlers]
+
+
+def broker_answers(broker_url: str) -> None:
+    """Connect to the broker and let go of it again.
+
+    Raises:
+        BrokerUnavailable: It cannot be reached, or refuses us.
+    """
+    app = build_celery_app(broker_url, Catalogue())
+    try:
+        with app.connection_for_write(connect_timeout=2) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except (KombuError, OperationalError, OSError) as exc:
+        raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc

@@ -1,0 +1,147 @@
+"""What a running task can do: tell how far it is, leave a file, notice that it was cancelled."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import UUID
+
+from tasuki.core.database import Database, Session
+from tasuki.core.registry import Registry
+from tasuki.tasks.artifacts import Artifact, ArtifactStore, ArtifactWriter
+
+Service = TypeVar("Service")
+Level = Literal["debug", "info", "warning", "error"]
+
+_MOST_MESSAGE = 500  # characters of a progress message
+_MOST_LINE = 4_000  # characters of a log line
+
+
+class Report(Protocol):
+    """Takes what a task says about itself and brings it to the watchers.
+
+    May be called from another thread than the one it lives on; never blocks.
+    """
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked the task to stop, or it lost its lease."""
+        ...
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        """Note how far the task is; the newest wins."""
+        ...
+
+    def log(self, level: str, message: str) -> None:
+        """Note a line for the watchers."""
+        ...
+
+    def artifact(self, artifact: Artifact) -> None:
+        """Note the file that is the task's result; the newest wins."""
+        ...
+
+
+class TaskContext:
+    """The first argument of every task.
+
+    Attributes:
+        task_id: The task's id.
+        attempt: 1 at the first start.
+        owner_id: The user who ordered it, if any.
+    """
+
+    def __init__(
+        self,
+        *,
+        task_id: UUID,
+        attempt: int,
+        owner_id: int | None,
+        services: Registry,
+        report: Report,
+    ) -> None:
+        self.task_id = task_id
+        self.attempt = attempt
+        self.owner_id = owner_id
+        self._services = services
+        self._report = report
+
+    async def progress(
+        self,
+        current: float,
+        *,
+        of: float | None = None,
+        unit: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Tell how far the task is; a place where a cancel takes effect.
+
+        Watchers see at most four a second, and always the last.
+
+        Args:
+            current: Steps done.
+            of: Steps in all, where known.
+            unit: What is counted, e.g. ``rows``.
+            message: What is being done, in a few words.
+        """
+        self._report.progress(
+            {
+                "current": current,
+                "total": of,
+                "unit": unit,
+                "message": None if message is None else message[:_MOST_MESSAGE],
+            }
+        )
+        await self.checkpoint()
+
+    async def log(self, message: str, level: Level = "info") -> None:
+        """Write a line that the watchers of this task see."""
+        self._report.log(level, message[:_MOST_LINE])
+        await self.checkpoint()
+
+    def checkpoint(self) -> Awaitable[None]:
+        """Stop here if the task was cancelled.
+
+        Works with and without ``await``, so that code which computes can call it in a loop;
+        with it, other tasks of the process get their turn.
+
+        Raises:
+            asyncio.CancelledError: Somebody cancelled the task. Clean up and let it pass.
+        """
+        if self._report.is_cancelled:
+            raise asyncio.CancelledError
+        return _Turn()
+
+    @asynccontextmanager
+    async def artifact(self, name: str, media_type: str) -> AsyncGenerator[ArtifactWriter]:
+        """Write the file that is the task's result.
+
+        ::
+
+            async with ctx.artifact("report.pdf", "application/pdf") as file:
+                await file.write(pdf)
+            return file.artifact
+
+        A second file replaces the first; a block that raises leaves none.
+
+        Args:
+            name: What the file is called when somebody downloads it.
+            media_type: Its media type (RFC 6838).
+        """
+        async with self.get(ArtifactStore).create(name, media_type) as writer:
+            yield writer
+        self._report.artifact(writer.artifact)
+
+    def get(self, service: type[Service]) -> Service:
+        """Return a service that wiring (or `Tasuki.provide`) made for this process."""
+        return self._services.get(service)
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[Session]:
+        """Open a database transaction; it commits when the block ends well."""
+        return self._services.get(Database).unit_of_work()
+
+
+class _Turn:
+    """Awaiting it gives the others a turn; not awaiting it is fine as well."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from asyncio.sleep(0).__await__()

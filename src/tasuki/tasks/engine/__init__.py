@@ -1,0 +1,1 @@
+"""What carries tasks from `queued` to their end: dispatcher, runner, reaper, lanes."""

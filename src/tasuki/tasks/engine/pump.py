@@ -1,0 +1,163 @@
+"""Answers bells: claims due tasks of a queue and runs as many as there is room for.
+
+A bell is only a reason to look. However many bells come, forged, repeated or late, what is
+run is decided by the rows; and one bell is enough to empty a queue.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tasuki.core.logging import get_logger
+from tasuki.tasks.engine.repository import Claimed, EngineRepository
+from tasuki.tasks.engine.runner import Runner
+
+log = get_logger(__name__)
+
+_MOST_AT_ONCE = 50  # rows of one claim
+_GATHER_S = 0.005  # when all room was taken, wait so long for more of it to come free
+
+
+class Room:
+    """How many tasks may run at once in this process."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free = asyncio.Semaphore(size)
+
+    async def take(self, *, most: int) -> int:
+        """Wait for room and return how much was taken, between 1 and ``most``."""
+        was_full = self._free.locked()
+        await self._free.acquire()
+        if was_full and most > 1:
+            await asyncio.sleep(_GATHER_S)
+        taken = 1
+        while taken < most and not self._free.locked():
+            await self._free.acquire()
+            taken += 1
+        return taken
+
+    async def take_all(self) -> None:
+        """Wait until nothing runs, and keep it so."""
+        for _ in range(self.size):
+            await self._free.acquire()
+
+    def give(self, count: int = 1) -> None:
+        """Give room back."""
+        for _ in range(count):
+            self._free.release()
+
+
+class Pump:
+    """Turns bells into runs.
+
+    Args:
+        names: The tasks this process knows.
+        is_stopping: Asked before each claim: a worker that stops takes nothing new.
+        longest_s: A bell is let go after so long, even if more is due; other bells go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        runner: Runner,
+        repository: EngineRepository,
+        lane: str,
+        names: list[str],
+        room: int,
+        is_stopping: Callable[[], bool],
+        longest_s: float,
+    ) -> None:
+        self._runner = runner
+        self._repository = repository
+        self._lane = lane
+        self._names = names
+        self._room = Room(room)
+        self._is_stopping = is_stopping
+        self._longest_s = longest_s
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._alone = asyncio.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def answer(self, queue: str, *, last_chance: bool = False) -> int:
+        """Run what is due in a queue, and return when that has ended.
+
+        Args:
+            last_chance: Run one task that has one crash left, with nothing beside it: if the
+                process dies now, it is known whose fault it was, and nobody else pays.
+
+        Returns:
+            How many tasks were run.
+        """
+        if last_chance:
+            return await self._answer_alone(queue)
+        mine: list[asyncio.Task[None]] = []
+        async with self._turns[queue]:
+            until = time.monotonic() + self._longest_s
+            while not self._is_stopping() and time.monotonic() < until:
+                room = await self._room.take(most=_MOST_AT_ONCE)
+                claimed = await self._claim(queue, most=room)
+                mine += [self._start(self._in_room(task)) for task in claimed]
+                if len(claimed) < room:
+                    break
+        await asyncio.gather(*mine)
+        return len(mine)
+
+    async def until_idle(self) -> None:
+        """Wait until nothing runs any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _claim(self, queue: str, *, most: int) -> list[Claimed]:
+        claimed: list[Claimed] = []
+        try:
+            claimed = await self._take(queue, most=most)
+        finally:
+            self._room.give(most - len(claimed))
+        return claimed
+
+    async def _answer_alone(self, queue: str) -> int:
+        async with self._alone:
+            await self._room.take_all()
+            try:
+                claimed = (
+                    []
+                    if self._is_stopping()
+                    else await self._take(queue, most=1, last_chance=True)
+                )
+                for task in claimed:
+                    await self._start(self._run(task))
+            finally:
+                self._room.give(self._room.size)
+        return len(claimed)
+
+    async def _take(self, queue: str, *, most: int, last_chance: bool = False) -> list[Claimed]:
+        return await self._repository.claim(
+            worker=self._runner.worker,
+            queue=queue,
+            lane=self._lane,
+            names=self._names,
+            most=most,
+            last_chance=last_chance,
+        )
+
+    def _start(self, run: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        running = asyncio.create_task(run, name="task-run")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return running
+
+    async def _in_room(self, claimed: Claimed) -> None:
+        try:
+            await self._run(claimed)
+        finally:
+            self._room.give()
+
+    async def _run(self, claimed: Claimed) -> None:
+        try:
+            await self._runner.run(claimed)
+        except Exception:
+            # A fault of the engine itself: the lease ends and the reaper gives the task on.
+            log.exception("run_failed", task_id=str(claimed.id), task=claimed.name)

@@ -1,0 +1,200 @@
+"""The live events of a task: their JSON, and how a watcher is brought up to date.
+
+A watcher listens first, then reads the snapshot, then what is newer: there is no moment in
+which an event could be missed. The history is a table, so a watcher may come back to any web
+process and go on where it was.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from tasuki.core.clock import utc_now
+from tasuki.core.database import Database
+from tasuki.core.errors import Unavailable
+from tasuki.realtime import Notices
+from tasuki.tasks.records import TaskEvent, TaskRecord
+from tasuki.tasks.schemas import TaskOut
+from tasuki.tasks.service import TaskService, task_key
+from tasuki.tasks.states import TERMINAL
+from tasuki.web.sse import HEARTBEAT, HEARTBEAT_S, Emit, frame
+
+_CHECK_EVERY_S = 30.0  # whether the watcher is still who they were, without any notice
+_LOOK_EVERY_S = 2.0  # without any notice; a lost notice costs no more than this
+_AT_ONCE = 200
+
+
+class LogLine(BaseModel):
+    """A line a task wrote for its watchers."""
+
+    level: str
+    message: str
+
+
+class EventOut(BaseModel):
+    """The ``data:`` of one event."""
+
+    task_id: UUID
+    seq: int = Field(description="Counts from 1 within the task, without a hole.")
+    type: str
+    at: datetime
+    attempt: int
+    data: dict[str, Any]
+
+
+EventType = Literal[
+    "snapshot",
+    "scheduled",
+    "queued",
+    "started",
+    "progress",
+    "log",
+    "retrying",
+    "cancelling",
+    "artifact",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "timed_out",
+    "crashed",
+    "expired",
+]
+
+
+class Position(BaseModel):
+    """Where a watcher is: ``EPOCH.SEQ``, the ``id:`` of the last event it saw."""
+
+    epoch: str
+    seq: int
+
+    @classmethod
+    def read(cls, text: str | None) -> "Position | None":
+        """Read a ``Last-Event-ID``, which may be anything; nothing if it is not one of ours."""
+        if not text or len(text) > 64:
+            return None
+        epoch, _, seq = text.rpartition(".")
+        if not epoch or not seq.isascii() or not seq.isdigit():
+            return None
+        return cls(epoch=epoch, seq=int(seq))
+
+
+class TaskWatch:
+    """One watcher of one task.
+
+    Args:
+        owner_id: Only if the task belongs to this user; none: whosever it is.
+        keys: Notices that say the watcher may not be allowed any more.
+        is_allowed: Asked after such a notice, and from time to time.
+        is_stopping: Whether this process stops; the watcher then goes to another.
+    """
+
+    def __init__(
+        self,
+        *,
+        task_id: UUID,
+        owner_id: int | None,
+        tasks: TaskService,
+        database: Database,
+        notices: Notices,
+        keys: tuple[str, ...],
+        is_allowed: Callable[[], Awaitable[bool]],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._task_id = task_id
+        self._owner_id = owner_id
+        self._tasks = tasks
+        self._database = database
+        self._notices = notices
+        self._keys = keys
+        self._is_allowed = is_allowed
+        self._is_stopping = is_stopping
+        self._epoch = ""
+        self._seq = 0
+        self._first: bytes | None = None
+
+    async def begin(self, last: Position | None) -> bool:
+        """Find out where to start.
+
+        Returns:
+            False when the watcher has seen the end already.
+
+        Raises:
+            TaskNotFound: There is no such task for this caller.
+        """
+        async with self._database.unit_of_work() as session:
+            record = await self._tasks.get(session, self._task_id, owner_id=self._owner_id)
+            self._epoch = await self._tasks.epoch(session)
+        if last is not None and last.epoch == self._epoch and last.seq <= record.event_seq:
+            self._seq = last.seq
+            return not (record.state.is_terminal and last.seq == record.event_seq)
+        # The snapshot of an ended task stands before its last event, which is sent after it.
+        self._seq = record.event_seq - record.state.is_terminal
+        self._first = self._snapshot(record)
+        return True
+
+    async def follow(self, emit: Emit) -> None:
+        """Push events until the task has ended, the watcher may not see it, or we stop."""
+        with (
+            self._notices.listen(task_key(self._task_id)) as news,
+            self._notices.listen(*self._keys) as revoked,
+        ):
+            if self._first is not None:
+                await emit(self._first)
+            said = checked = time.monotonic()
+            while not self._is_stopping():
+                sent, is_over = await self._send_news(emit)
+                if is_over:
+                    return
+                now = time.monotonic()
+                if sent:
+                    said = now
+                elif now - said >= HEARTBEAT_S:
+                    said = now
+                    await emit(HEARTBEAT)
+                if revoked.came() or now - checked >= _CHECK_EVERY_S:
+                    checked = now
+                    if not await self._is_allowed():
+                        return
+                await news.wait(within_s=_LOOK_EVERY_S)
+
+    async def _send_news(self, emit: Emit) -> tuple[int, bool]:
+        """Send what is newer than the position; return how many, and whether that was the end."""
+        sent = 0
+        while True:
+            try:
+                async with self._database.unit_of_work() as session:
+                    events = await self._tasks.events_after(
+                        session, self._task_id, self._seq, limit=_AT_ONCE
+                    )
+            except Unavailable:
+                return sent, False  # the next look tries again; nothing is skipped
+            for event in events:
+                await emit(self._frame(event.type, event))
+                self._seq = event.seq
+                if event.type in TERMINAL:
+                    return sent, True
+            sent += len(events)
+            if len(events) < _AT_ONCE:
+                return sent, False
+
+    def _snapshot(self, record: TaskRecord) -> bytes:
+        event = TaskEvent(
+            task_id=record.id,
+            seq=self._seq,
+            type="snapshot",
+            at=utc_now(),
+            attempt=record.attempt,
+            data=TaskOut.of(record).model_dump(mode="json"),
+        )
+        # Jittered, so that watchers of a stopped process do not come back as one.
+        retry_ms = random.randint(1_000, 3_000)  # noqa: S311  # spreads load, guards nothing
+        return self._frame("snapshot", event, retry_ms=retry_ms)
+
+    def _frame(self, kind: str, event: TaskEvent, *, retry_ms: int | None = None) -> bytes:
+        shown = EventOut.model_validate(event, from_attributes=True).model_dump(mode="json")
+        return frame(kind, shown, event_id=f"{self._epoch}.{event.seq}", retry_ms=retry_ms)

@@ -1,0 +1,76 @@
+"""A task as people and programs see it: the nouns that services return."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tasuki.tasks.artifacts import Artifact
+from tasuki.tasks.states import State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskHandle:
+    """What an order gives back.
+
+    Attributes:
+        is_new: False when an earlier order with the same idempotency key was found instead.
+    """
+
+    id: UUID
+    state: State
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskRecord:
+    """One task, all that may be shown of it."""
+
+    id: UUID
+    name: str
+    queue: str
+    lane: str
+    state: State
+    args: dict[str, Any]
+    priority: int
+    tags: list[str]
+    owner_id: int | None
+    batch_id: UUID | None
+    replay_of: UUID | None
+    attempt: int
+    max_attempts: int
+    crash_count: int
+    progress: dict[str, Any] | None
+    result: Any
+    artifact: Artifact | None
+    error: dict[str, Any] | None
+    event_seq: int
+    available_at: datetime
+    expires_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskEvent:
+    """One thing that happened to a task."""
+
+    task_id: UUID
+    seq: int
+    type: str
+    at: datetime
+    attempt: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFilter:
+    """Which tasks a list shows; what is None does not matter."""
+
+    owner_id: int | None = None
+    state: State | None = None
+    name: str | None = None
+    queue: str | None = None
+    batch_id: UUID | None = None
+    tag: str | None = None

@@ -1,0 +1,172 @@
+"""SQL for the records of tasks: order, find, list, cancel. The workers' SQL is in ``engine``."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from tasuki.core.database import Session
+from tasuki.tasks.artifacts import Artifact
+from tasuki.tasks.models import ArtifactRow, EpochRow, TaskEventRow, TaskRow
+from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.states import State
+
+_SHOWN = [name for name in TaskRecord.__dataclass_fields__ if name not in {"state", "artifact"}]
+
+
+class TaskRepository:
+    """Reads and writes task records within somebody's unit of work."""
+
+    async def add(self, session: Session, values: dict[str, Any]) -> TaskHandle | None:
+        """Insert a task and its first event.
+
+        Args:
+            values: Columns; ``available_at`` and ``expires_at`` as a pause from now.
+
+        Returns:
+            The new task, or nothing when a key it carries is taken.
+        """
+        delay, lifetime = values.pop("available_at"), values.pop("expires_at")
+        state = State.SCHEDULED if delay else State.QUEUED
+        added = await session.execute(
+            pg_insert(TaskRow)
+            .values(
+                **values,
+                state=state,
+                event_seq=1,
+                available_at=func.now() + delay if delay else func.now(),
+                expires_at=func.now() + lifetime if lifetime else None,
+                queued_at=None if delay else func.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(literal(1))
+        )
+        if added.first() is None:
+            return None
+        await session.execute(
+            insert(TaskEventRow).values(
+                task_id=values["id"], seq=1, type=state, attempt=0, data={}
+            )
+        )
+        return TaskHandle(id=values["id"], state=state, is_new=True)
+
+    async def find_by_key(
+        self, session: Session, *, owner_id: int | None, name: str, key: str
+    ) -> tuple[TaskHandle, bytes] | None:
+        """Return the task that holds an idempotency key, with the hash of its arguments."""
+        found = await session.execute(
+            select(TaskRow.id, TaskRow.state, TaskRow.args_hash).where(
+                TaskRow.owner_id.is_not_distinct_from(owner_id),
+                TaskRow.name == name,
+                TaskRow.idempotency_key == key,
+            )
+        )
+        row = found.first()
+        if row is None:
+            return None
+        return TaskHandle(id=row.id, state=State(row.state), is_new=False), row.args_hash
+
+    async def find(
+        self, session: Session, task_id: UUID, *, owner_id: int | None
+    ) -> TaskRecord | None:
+        """Return a task; with an owner only if it is theirs."""
+        query = _records().where(TaskRow.id == task_id)
+        if owner_id is not None:
+            query = query.where(TaskRow.owner_id == owner_id)
+        row = (await session.execute(query)).first()
+        return None if row is None else _record(row)
+
+    async def page(
+        self, session: Session, wanted: TaskFilter, *, before: UUID | None, limit: int
+    ) -> list[TaskRecord]:
+        """Return tasks, newest first, from the one after ``before``."""
+        query = _records().order_by(TaskRow.id.desc()).limit(limit)
+        for column in ("owner_id", "state", "name", "queue", "batch_id"):
+            value = getattr(wanted, column)
+            if value is not None:
+                query = query.where(getattr(TaskRow, column) == value)
+        if wanted.tag is not None:
+            query = query.where(TaskRow.tags.contains([wanted.tag]))
+        if before is not None:
+            query = query.where(TaskRow.id < before)
+        return [_record(row) for row in await session.execute(query)]
+
+    async def lock(
+        self, session: Session, task_id: UUID, *, owner_id: int | None
+    ) -> TaskRow | None:
+        """Return a task's row, held against all others until the unit of work ends."""
+        query = select(TaskRow).where(TaskRow.id == task_id).with_for_update()
+        if owner_id is not None:
+            query = query.where(TaskRow.owner_id == owner_id)
+        return (await session.execute(query)).scalar_one_or_none()
+
+    async def add_event(
+        self, session: Session, row: TaskRow, kind: str, data: dict[str, Any]
+    ) -> None:
+        """Write the next event of a locked task."""
+        row.event_seq += 1
+        session.add(
+            TaskEventRow(
+                task_id=row.id, seq=row.event_seq, type=kind, attempt=row.attempt, data=data
+            )
+        )
+        await session.flush()
+
+    async def events_after(
+        self, session: Session, task_id: UUID, seq: int, *, limit: int
+    ) -> list[TaskEvent]:
+        """Return the events that follow a position, in order."""
+        query = (
+            select(TaskEventRow)
+            .where(TaskEventRow.task_id == task_id, TaskEventRow.seq > seq)
+            .order_by(TaskEventRow.seq)
+            .limit(limit)
+        )
+        return [
+            TaskEvent(
+                task_id=row.task_id,
+                seq=row.seq,
+                type=row.type,
+                at=row.at,
+                attempt=row.attempt,
+                data=row.data,
+            )
+            for row in await session.scalars(query)
+        ]
+
+    async def now(self, session: Session) -> datetime:
+        """Return the database's time, the one clock that all processes share."""
+        moment: datetime = (await session.execute(select(func.now()))).scalar_one()
+        return moment
+
+    async def epoch(self, session: Session) -> str:
+        """Return the name of this database's history of events."""
+        return str((await session.execute(select(EpochRow.epoch))).scalar_one())
+
+
+def _records() -> Select[Any]:
+    return select(
+        TaskRow.state,
+        *(getattr(TaskRow, name) for name in _SHOWN),
+        ArtifactRow.id.label("file_id"),
+        ArtifactRow.name.label("file_name"),
+        ArtifactRow.media_type.label("file_type"),
+        ArtifactRow.size_bytes,
+        ArtifactRow.sha256,
+    ).outerjoin(ArtifactRow, ArtifactRow.id == TaskRow.artifact_id)
+
+
+def _record(row: Any) -> TaskRecord:
+    artifact = None
+    if row.file_id is not None:
+        artifact = Artifact(
+            id=row.file_id,
+            name=row.file_name,
+            media_type=row.file_type,
+            size_bytes=row.size_bytes,
+            sha256=row.sha256,
+        )
+    shown = {name: getattr(row, name) for name in _SHOWN}
+    return TaskRecord(**shown, state=State(row.state), artifact=artifact)

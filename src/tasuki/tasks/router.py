@@ -1,0 +1,208 @@
+"""Tasks over HTTP: order, list, record, cancel, live events, result."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from tasuki.core.database import Database
+from tasuki.core.errors import Forbidden
+from tasuki.realtime import Notices
+from tasuki.tasks.artifacts import ArtifactStore
+from tasuki.tasks.errors import TaskNotFinished
+from tasuki.tasks.events import Position, TaskWatch
+from tasuki.tasks.records import TaskFilter, TaskRecord
+from tasuki.tasks.schemas import TaskOrder, TaskOut, TaskStatus
+from tasuki.tasks.service import TaskService
+from tasuki.tasks.states import State
+from tasuki.web.audit import Auditor
+from tasuki.web.depends import (
+    CurrentUser,
+    DbSession,
+    IdempotencyKey,
+    provided,
+    recheck,
+    registry_of,
+)
+from tasuki.web.downloads import file_response
+from tasuki.web.draining import Draining
+from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, read_cursor, write_cursor
+from tasuki.web.principal import Principal
+from tasuki.web.problem import ProblemRoute
+from tasuki.web.sse import EventStreamResponse
+
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=ProblemRoute)
+
+Tasks = Annotated[TaskService, provided(TaskService)]
+Audit = Annotated[Auditor, provided(Auditor)]
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses={200: {"model": TaskOut}})
+async def order_task(
+    user: CurrentUser,
+    session: DbSession,
+    tasks: Tasks,
+    order: TaskOrder,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> TaskOut:
+    """Order a task by name; needs the scope `task:NAME`. Follow it at `Location`."""
+    if not user.has_scope(f"task:{order.name}"):
+        raise Forbidden(f"Ordering it needs the scope task:{order.name}.")
+    options = order.options(owner_id=user.id, idempotency_key=key)
+    handle = await tasks.enqueue_by_name(session, order.name, order.args, options)
+    record = await tasks.get(session, handle.id, owner_id=user.id)
+    if not handle.is_new:
+        response.status_code = HTTPStatus.OK
+    response.headers["Location"] = location_of(handle.id)
+    return TaskOut.of(record)
+
+
+@router.get("")
+async def list_tasks(
+    user: CurrentUser,
+    session: DbSession,
+    tasks: Tasks,
+    state: State | None = None,
+    name: Annotated[str | None, Query(max_length=200)] = None,
+    queue: Annotated[str | None, Query(max_length=200)] = None,
+    batch_id: UUID | None = None,
+    tag: Annotated[str | None, Query(max_length=255)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[TaskOut]:
+    """List tasks, newest first: your own, or all of them for an admin."""
+    wanted = TaskFilter(
+        owner_id=owner_filter(user),
+        state=state,
+        name=name,
+        queue=queue,
+        batch_id=batch_id,
+        tag=tag,
+    )
+    found = await tasks.page(session, wanted, before=_before(cursor), limit=limit + 1)
+    shown = found[:limit]
+    is_more = len(found) > limit
+    return Page(
+        items=[TaskOut.of(record) for record in shown],
+        next=write_cursor(shown[-1].id) if is_more else None,
+    )
+
+
+@router.get("/task-status/{task_id}")
+async def task_status(
+    user: CurrentUser, session: DbSession, tasks: Tasks, task_id: UUID
+) -> TaskStatus:
+    """Tell a task's status in Celery's words."""
+    return TaskStatus.of(await tasks.get(session, task_id, owner_id=owner_filter(user)))
+
+
+@router.get("/{task_id}")
+async def get_task(
+    user: CurrentUser, session: DbSession, tasks: Tasks, audit: Audit, task_id: UUID
+) -> TaskOut:
+    """Show one task."""
+    return TaskOut.of(await _find(user, session, tasks, audit, task_id, "read"))
+
+
+@router.post("/{task_id}/cancel", status_code=HTTPStatus.ACCEPTED)
+async def cancel_task(
+    user: CurrentUser, session: DbSession, tasks: Tasks, audit: Audit, task_id: UUID
+) -> TaskOut:
+    """Ask a task to stop: one that waits ends at once, one that runs at its next step."""
+    record = await _find(user, session, tasks, audit, task_id, "cancel")
+    await tasks.cancel(session, task_id, owner_id=record.owner_id)
+    return TaskOut.of(await tasks.get(session, task_id, owner_id=record.owner_id))
+
+
+@router.get("/{task_id}/events", response_class=EventStreamResponse)
+async def watch_task(
+    user: CurrentUser,
+    tasks: Tasks,
+    audit: Audit,
+    database: Annotated[Database, provided(Database)],
+    notices: Annotated[Notices, provided(Notices)],
+    draining: Annotated[Draining, provided(Draining)],
+    request: Request,
+    task_id: UUID,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Watch a task live (Server-Sent Events). Begins with a snapshot and ends with the task.
+
+    With the `Last-Event-ID` of an earlier connection it goes on after that event; at the last
+    event of an ended task the answer is 204, which stops an EventSource.
+    """
+    async with database.unit_of_work() as session:
+        await _find(user, session, tasks, audit, task_id, "watch")
+    watch = TaskWatch(
+        task_id=task_id,
+        owner_id=owner_filter(user),
+        tasks=tasks,
+        database=database,
+        notices=notices,
+        keys=(f"credential:{user.credential}", f"user:{user.id}"),
+        is_allowed=lambda: recheck(request, user),
+        is_stopping=lambda: bool(draining),
+    )
+    if not await watch.begin(Position.read(last_event_id)):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return EventStreamResponse(watch.follow)
+
+
+@router.get("/{task_id}/result")
+async def task_result(
+    user: CurrentUser,
+    session: DbSession,
+    tasks: Tasks,
+    audit: Audit,
+    request: Request,
+    task_id: UUID,
+) -> Response:
+    """Download the file a task left (with `Range`), or get its JSON result."""
+    record = await _find(user, session, tasks, audit, task_id, "result")
+    if not record.state.is_terminal:
+        raise TaskNotFinished(f"The task is {record.state}; watch it at {location_of(task_id)}.")
+    if record.artifact is None:
+        return JSONResponse(record.result if record.state is State.SUCCEEDED else record.error)
+    return file_response(
+        registry_of(request).get(ArtifactStore).path(record.artifact.id),
+        name=record.artifact.name,
+        media_type=record.artifact.media_type,
+        sha256=record.artifact.sha256,
+    )
+
+
+def location_of(task_id: UUID) -> str:
+    """Return the path of a task."""
+    return f"/api/v1/tasks/{task_id}"
+
+
+def owner_filter(user: Principal) -> int | None:
+    """Return whose tasks a caller may touch; none: everybody's."""
+    return None if user.is_admin else user.id
+
+
+def _before(cursor: str | None) -> UUID | None:
+    if cursor is None:
+        return None
+    try:
+        return UUID(read_cursor(cursor))
+    except ValueError as exc:
+        raise bad_cursor() from exc
+
+
+async def _find(
+    user: Principal,
+    session: DbSession,
+    tasks: TaskService,
+    audit: Auditor,
+    task_id: UUID,
+    deed: str,
+) -> TaskRecord:
+    """Return a task the caller may touch; an admin's use of another's is written down."""
+    record = await tasks.get(session, task_id, owner_id=owner_filter(user))
+    if record.owner_id != user.id:
+        await audit.note(session, user, f"task.{deed}", f"task:{task_id}")
+    return record

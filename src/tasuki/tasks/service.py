@@ -1,0 +1,250 @@
+"""Decides which orders are taken, and what an owner may do with a task.
+
+Knows nothing of HTTP and Celery. It writes only within the unit of work it is handed, so an
+order is accepted exactly when the caller's own transaction is.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from tasuki.core.database import Session, after_commit
+from tasuki.core.errors import ValidationFailed
+from tasuki.core.ids import new_id
+from tasuki.core.jsontext import dump
+from tasuki.realtime import Notices
+from tasuki.tasks.declare import Catalogue, EnqueueOptions, Task
+from tasuki.tasks.errors import (
+    IdempotencyConflict,
+    TaskAlreadyRunning,
+    TaskFinished,
+    TaskNotFound,
+    UnknownTask,
+)
+from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.repository import TaskRepository
+from tasuki.tasks.settings import TasksSettings
+from tasuki.tasks.states import HELD, WAITING, State
+
+DISPATCH_KEY = "dispatch"
+"""Notice: there may be tasks to ring."""
+CANCEL_KEY = "cancel"
+"""Notice: somebody cancelled a running task."""
+
+MAX_PRIORITY = 100
+MAX_ARGS_BYTES = 262_144
+MAX_DELAY = timedelta(days=366)
+_MAX_TAGS = 20
+_MAX_TEXT = 255  # characters of a key or a tag
+
+_CANCELLED = {
+    "kind": "cancelled",
+    "type": "Cancelled",
+    "message": "Cancelled before a worker took it.",
+    "retryable": False,
+}
+
+
+def task_key(task_id: UUID) -> str:
+    """Return the notice key that says a task has a new event."""
+    return f"task:{task_id}"
+
+
+class TaskService:
+    """Takes orders and answers questions about them.
+
+    Args:
+        wake: Called after the commit of an order: there is something to ring.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        notices: Notices,
+        settings: TasksSettings,
+        wake: Callable[[], None],
+        repository: TaskRepository | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._notices = notices
+        self._settings = settings
+        self._wake = wake
+        self._tasks = repository or TaskRepository()
+
+    async def enqueue(
+        self, session: Session, task: Task[..., Any], args: dict[str, Any]
+    ) -> TaskHandle:
+        """Order a task within the caller's transaction; it starts after the commit.
+
+        Args:
+            task: What to run; `Task.having` gives it the options of this order.
+            args: Its arguments by name.
+
+        Raises:
+            ValidationFailed: An argument or an option is not acceptable.
+            IdempotencyConflict: The idempotency key stands for other arguments.
+            TaskAlreadyRunning: An unfinished task holds the unique key.
+        """
+        options = task.options
+        _check_options(options)
+        queue = options.queue or task.queue
+        if queue not in self._catalogue.queues:
+            known = ", ".join(self._catalogue.queues)
+            raise _invalid("queue", f"unknown queue {queue!r}; there are: {known}")
+        checked = task.check(args)
+        text = dump(checked)
+        if len(text) > MAX_ARGS_BYTES:
+            raise _invalid("args", f"larger than {MAX_ARGS_BYTES} bytes; pass ids, not rows")
+        args_hash = hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
+        added = await self._tasks.add(
+            session,
+            {
+                "id": new_id(),
+                "owner_id": options.owner_id,
+                "name": task.name,
+                "queue": queue,
+                "lane": task.lane,
+                "args": checked,
+                "args_hash": args_hash,
+                "priority": options.priority,
+                "available_at": options.delay,
+                "expires_at": options.expires,
+                "timeout_s": task.timeout.total_seconds() if task.timeout else None,
+                "max_attempts": task.retry.tries,
+                "max_crashes": self._settings.max_crashes,
+                "idempotency_key": options.idempotency_key,
+                "unique_key": options.unique_key,
+                "tags": list(options.tags),
+            },
+        )
+        if added is None:
+            return await self._earlier(session, task, args_hash)
+        after_commit(session, self._wake)
+        return added
+
+    async def enqueue_by_name(
+        self, session: Session, name: str, args: dict[str, Any], options: EnqueueOptions
+    ) -> TaskHandle:
+        """Order a task that is known by name only.
+
+        Raises:
+            UnknownTask: Nobody declared it; the error lists those there are.
+        """
+        task = self.declared(name)
+        return await self.enqueue(session, task.having(**vars(options)), args)
+
+    def declared(self, name: str) -> Task[..., Any]:
+        """Return the declaration of a task.
+
+        Raises:
+            UnknownTask: Nobody declared it.
+        """
+        task = self._catalogue.find(name)
+        if task is None:
+            raise UnknownTask(name, self._catalogue.names)
+        return task
+
+    async def get(self, session: Session, task_id: UUID, *, owner_id: int | None) -> TaskRecord:
+        """Return a task.
+
+        Args:
+            owner_id: Only if it belongs to this user; none: whosever it is.
+
+        Raises:
+            TaskNotFound: It does not exist, or has another owner; the two look alike on
+                purpose, so that nobody can probe for ids.
+        """
+        record = await self._tasks.find(session, task_id, owner_id=owner_id)
+        if record is None:
+            raise TaskNotFound(task_id)
+        return record
+
+    async def page(
+        self, session: Session, wanted: TaskFilter, *, before: UUID | None, limit: int
+    ) -> list[TaskRecord]:
+        """Return tasks, newest first."""
+        return await self._tasks.page(session, wanted, before=before, limit=limit)
+
+    async def cancel(self, session: Session, task_id: UUID, *, owner_id: int | None) -> None:
+        """Ask a task to stop. One that waits ends at once, one that runs at its next await.
+
+        Asking twice is fine.
+
+        Raises:
+            TaskNotFound: It does not exist, or has another owner.
+            TaskFinished: It has ended already.
+        """
+        row = await self._tasks.lock(session, task_id, owner_id=owner_id)
+        if row is None:
+            raise TaskNotFound(task_id)
+        if row.state not in WAITING | HELD:
+            raise TaskFinished(f"The task has ended already: it is {row.state}.")
+        if row.state == State.CANCELLING:
+            return
+        moment = await self._tasks.now(session)
+        row.cancel_requested_at = moment
+        if row.state == State.RUNNING:
+            row.state = State.CANCELLING
+            await self._tasks.add_event(session, row, State.CANCELLING, {})
+            after_commit(session, lambda: self._notices.send(CANCEL_KEY, task_key(task_id)))
+            return
+        row.state = State.CANCELLED
+        row.error = _CANCELLED
+        row.finished_at = moment
+        row.purge_at = moment + timedelta(seconds=self._settings.retention_s)
+        await self._tasks.add_event(session, row, State.CANCELLED, {"error": _CANCELLED})
+        after_commit(session, lambda: self._notices.send(task_key(task_id)))
+
+    async def events_after(
+        self, session: Session, task_id: UUID, seq: int, *, limit: int = 500
+    ) -> list[TaskEvent]:
+        """Return a task's events after a position, oldest first."""
+        return await self._tasks.events_after(session, task_id, seq, limit=limit)
+
+    async def epoch(self, session: Session) -> str:
+        """Return the name of the history that event positions belong to."""
+        return await self._tasks.epoch(session)
+
+    async def _earlier(
+        self, session: Session, task: Task[..., Any], args_hash: bytes
+    ) -> TaskHandle:
+        """Return the task that already holds a key of a refused order."""
+        options = task.options
+        if options.idempotency_key is not None:
+            found = await self._tasks.find_by_key(
+                session, owner_id=options.owner_id, name=task.name, key=options.idempotency_key
+            )
+            if found is not None:
+                handle, hash_before = found
+                if hash_before != args_hash:
+                    raise IdempotencyConflict(options.idempotency_key)
+                return handle
+        raise TaskAlreadyRunning(
+            f"An unfinished {task.name} holds the unique key {options.unique_key!r}."
+        )
+
+
+def _check_options(options: EnqueueOptions) -> None:
+    if not -MAX_PRIORITY <= options.priority <= MAX_PRIORITY:
+        raise _invalid("priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+    for name in ("delay", "expires"):
+        span: timedelta | None = getattr(options, name)
+        if span is not None and not timedelta(0) <= span <= MAX_DELAY:
+            raise _invalid(name, f"must be between 0 and {MAX_DELAY.days} days")
+    for name in ("idempotency_key", "unique_key"):
+        key: str | None = getattr(options, name)
+        if key is not None and not _is_word(key):
+            raise _invalid(name, f"must be 1 to {_MAX_TEXT} printable characters")
+    if len(options.tags) > _MAX_TAGS or not all(_is_word(tag) for tag in options.tags):
+        raise _invalid("tags", f"at most {_MAX_TAGS}, each 1 to {_MAX_TEXT} characters")
+
+
+def _is_word(text: str) -> bool:
+    return 0 < len(text) <= _MAX_TEXT and text.isprintable()
+
+
+def _invalid(name: str, message: str) -> ValidationFailed:
+    return ValidationFailed(f"{name}: {message}", errors=[{"loc": ["body", name], "msg": message}])

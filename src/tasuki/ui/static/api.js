@@ -1,0 +1,105 @@
+/** Talks to `/api/v1`: JSON out, JSON or a `Problem` (RFC 9457) back. */
+
+import { noteServerTime } from "./format.js";
+import { sessionEnded } from "./session.js";
+
+const ROOT = "/api/v1";
+const TIMEOUT_MS = 20_000;
+
+/** What went wrong, as the server said it, or as the network let us guess. */
+export class Problem extends Error {
+  /** @param {{status: number, code: string, title: string, detail: string, error_id?: string,
+   *           errors?: {loc: (string|number)[], msg: string}[], retryAfter?: number|null}} told */
+  constructor(told) {
+    super(told.detail || told.title);
+    this.name = "Problem";
+    this.status = told.status;
+    this.code = told.code;
+    this.title = told.title;
+    this.errorId = told.error_id ?? null;
+    this.errors = told.errors ?? [];
+    this.retryAfter = told.retryAfter ?? null;
+  }
+
+  /** Whether the same call may succeed a little later. */
+  get isPassing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * @param {"GET"|"POST"|"PATCH"|"DELETE"} method
+ * @param {string} path below `/api/v1`
+ * @param {{body?: any, key?: string, signal?: AbortSignal, isSignIn?: boolean}} [options]
+ *   `key` is the Idempotency-Key; with `isSignIn` a 401 is an answer, not the session's end
+ * @returns {Promise<any>} the JSON, or null where the answer has no body
+ */
+export async function call(method, path, { body, key, signal, isSignIn = false } = {}) {
+  const headers = { Accept: "application/json" };
+  if (key) headers["Idempotency-Key"] = key;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(ROOT + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      signal: withTimeout(signal),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw unreachable(error);
+  }
+  noteServerTime(response.headers.get("Date"));
+  if (response.ok) return response.status === 204 ? null : response.json();
+  const problem = await read(response);
+  if (problem.status === 401 && !isSignIn) sessionEnded();
+  throw problem;
+}
+
+export const get = (path, options) => call("GET", path, options);
+export const post = (path, body, options) => call("POST", path, { ...options, body });
+export const remove = (path, options) => call("DELETE", path, options);
+
+/** The address of a task's file, for a link. */
+export const resultHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/result`;
+
+/** The address of a task's live events. */
+export const eventsHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/events`;
+
+function withTimeout(signal) {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  return signal ? AbortSignal.any([signal, timeout]) : timeout;
+}
+
+async function read(response) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  const type = response.headers.get("Content-Type") ?? "";
+  if (type.startsWith("application/problem+json")) {
+    try {
+      return new Problem({ ...(await response.json()), retryAfter });
+    } catch {
+      // Cut off on the way; what follows says as much as we know.
+    }
+  }
+  return new Problem({
+    status: response.status,
+    code: "unknown",
+    title: "Unexpected answer",
+    detail: `The server answered ${response.status} without saying why.`,
+    retryAfter,
+  });
+}
+
+function unreachable(error) {
+  const isSlow = error?.name === "TimeoutError";
+  return new Problem({
+    status: 0,
+    code: "unreachable",
+    title: isSlow ? "No answer" : "Not connected",
+    detail: isSlow
+      ? "The server did not answer in time. Try again."
+      : "The server cannot be reached. Check the connection and try again.",
+  });
+}

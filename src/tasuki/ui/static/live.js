@@ -1,0 +1,235 @@
+/**
+ * Keeps what is shown true without a reload: one task through its event stream, lists by asking
+ * again. Views only say what to do with news; how news comes is decided here alone.
+ */
+
+import { eventsHref, get } from "./api.js";
+import { readEvents } from "./sse.js";
+import { store } from "./store.js";
+import { isEnded, KINDS } from "./words.js";
+
+/** "live", "reconnecting", "paused", or "" where nothing is kept fresh. */
+export const connection = store("");
+
+const FIRST_PAUSE_MS = 1_000;
+const MOST_PAUSE_MS = 30_000;
+// Browsers allow six connections to a host over HTTP/1.1, all tabs together: a hidden page
+// gives its own back and asks now and then instead.
+const HIDDEN_AFTER_MS = 30_000;
+const HIDDEN_EVERY_MS = 15_000;
+const MOST_HISTORY = 3_000; // events; a chatty task has hundreds of thousands
+
+/** The pause before the next try: doubled each time, half of it random. */
+function backoff(failures) {
+  const longest = Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
+  return longest / 2 + (Math.random() * longest) / 2;
+}
+
+/**
+ * Call `load` again and again while the page is visible.
+ *
+ * @param {(signal: AbortSignal) => Promise<number>} load returns the milliseconds until the next
+ * @param {AbortSignal} signal
+ * @returns {() => void} asks for news at once
+ */
+export function keepFresh(load, signal) {
+  let timer = 0;
+  let failures = 0;
+  let isBusy = false;
+  let isAskedAgain = false;
+
+  async function turn() {
+    clearTimeout(timer);
+    if (signal.aborted) return;
+    if (isBusy) {
+      isAskedAgain = true;
+      return;
+    }
+    if (document.hidden) {
+      connection.set("paused");
+      return;
+    }
+    isBusy = true;
+    let pause_ms;
+    try {
+      pause_ms = await load(signal);
+      failures = 0;
+      if (!signal.aborted) connection.set("live");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!error.isPassing) throw error;
+      pause_ms = Math.max(backoff(failures), (error.retryAfter ?? 0) * 1000);
+      failures += 1;
+      connection.set("reconnecting");
+    } finally {
+      isBusy = false;
+    }
+    if (signal.aborted) return;
+    if (isAskedAgain) {
+      isAskedAgain = false;
+      pause_ms = 0;
+    }
+    timer = setTimeout(run, pause_ms);
+  }
+
+  // What does not pass (signed out, not allowed) ends the asking; the view was told already.
+  const run = () => void turn().catch(() => connection.set(""));
+  document.addEventListener("visibilitychange", run, { signal });
+  window.addEventListener("online", run, { signal });
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    connection.set("");
+  });
+  run();
+  return run;
+}
+
+/**
+ * Watch one task until it ends.
+ *
+ * @param {string} id
+ * @param {{task: (task: any) => void, events: (events: any[], isCut: boolean) => void,
+ *          gone: (error: Error) => void}} on `task` gets the whole record, `events` what happened
+ *   since the last call, in order, each once; `isCut`: something before them is left out
+ * @param {AbortSignal} signal
+ */
+export function watchTask(id, on, signal) {
+  new TaskWatch(id, on, signal).start();
+}
+
+class TaskWatch {
+  #source = null;
+  #timer = 0;
+  #failures = 0;
+  #epoch = "";
+  #seen = 0;
+  #isOver = false;
+  /** Live events that wait until the history before them was read. */
+  #waiting = null;
+
+  constructor(id, on, signal) {
+    this.id = id;
+    this.on = on;
+    this.signal = signal;
+  }
+
+  start() {
+    this.signal.addEventListener("abort", () => this.#stop(""));
+    document.addEventListener("visibilitychange", () => this.#turned(), { signal: this.signal });
+    window.addEventListener("online", () => this.#source || this.#open(), { signal: this.signal });
+    this.#open();
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
+    if (this.#isOver || this.signal.aborted) return;
+    this.#source?.close();
+    this.#waiting = null;
+    const source = new EventSource(eventsHref(this.id));
+    this.#source = source;
+    source.addEventListener("open", () => {
+      this.#failures = 0;
+      connection.set("live");
+    });
+    for (const kind of KINDS) source.addEventListener(kind, (event) => this.#take(event, source));
+    source.addEventListener("error", () => this.#failed(source));
+  }
+
+  #take(message, source) {
+    if (source !== this.#source) return;
+    const event = JSON.parse(message.data);
+    const epoch = message.lastEventId.slice(0, message.lastEventId.lastIndexOf("."));
+    if (event.type === "snapshot") void this.#begin(event, epoch, source);
+    else if (this.#waiting) this.#waiting.push(event);
+    else this.#deliver([event], false);
+  }
+
+  /** A fresh connection: show the record, then what happened before it and is not shown yet. */
+  async #begin(snapshot, epoch, source) {
+    this.#waiting = [];
+    if (epoch !== this.#epoch) this.#seen = 0;
+    this.#epoch = epoch;
+    this.on.task(snapshot.data);
+    const since = Math.max(this.#seen, snapshot.seq - MOST_HISTORY);
+    let isCut = since > this.#seen;
+    let past = [];
+    try {
+      const span = { epoch, since, until: snapshot.seq, signal: this.signal };
+      past = await readEvents(this.id, span);
+    } catch {
+      isCut = true; // the live part goes on without it
+    }
+    if (source !== this.#source) return;
+    const events = [...past, ...this.#waiting];
+    this.#waiting = null;
+    this.#seen = Math.max(this.#seen, past.length ? 0 : snapshot.seq);
+    this.#deliver(events, isCut);
+  }
+
+  #deliver(events, isCut) {
+    const fresh = events.filter((event) => event.seq > this.#seen);
+    if (fresh.length === 0) return;
+    this.#seen = fresh.at(-1).seq;
+    this.on.events(fresh, isCut);
+    if (isEnded(fresh.at(-1).type)) void this.#finish();
+  }
+
+  /** The last event says that it ended; the record says with what. */
+  async #finish() {
+    this.#isOver = true;
+    this.#stop("");
+    await this.#ask();
+  }
+
+  #failed(source) {
+    if (source !== this.#source || this.#isOver) return;
+    connection.set("reconnecting");
+    if (source.readyState !== EventSource.CLOSED) return; // it comes back by itself
+    this.#source = null;
+    const pause_ms = backoff(this.#failures);
+    this.#failures += 1;
+    this.#timer = setTimeout(async () => {
+      if (await this.#ask()) this.#open();
+    }, pause_ms);
+  }
+
+  /** Fetch the record; return whether there is more to watch. */
+  async #ask() {
+    try {
+      const task = await get(`/tasks/${encodeURIComponent(this.id)}`, { signal: this.signal });
+      this.on.task(task);
+      // Of an ended task the stream is still asked once, for its history.
+      return !this.#isOver;
+    } catch (error) {
+      if (this.signal.aborted) return false;
+      if (error.isPassing) return true;
+      this.#isOver = true;
+      this.#stop("");
+      this.on.gone(error);
+      return false;
+    }
+  }
+
+  #turned() {
+    clearTimeout(this.#timer);
+    if (this.#isOver) return;
+    if (document.hidden) this.#timer = setTimeout(() => this.#rest(), HIDDEN_AFTER_MS);
+    else if (!this.#source || this.#source.readyState === EventSource.CLOSED) this.#open();
+  }
+
+  async #rest() {
+    this.#source?.close();
+    this.#source = null;
+    connection.set("paused");
+    if ((await this.#ask()) && document.hidden) {
+      this.#timer = setTimeout(() => this.#rest(), HIDDEN_EVERY_MS);
+    }
+  }
+
+  #stop(state) {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+    connection.set(state);
+  }
+}

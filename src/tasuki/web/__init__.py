@@ -1,0 +1,1 @@
+"""How Tasuki speaks HTTP: who is calling, pages, problem+json, event streams, the server."""

@@ -1,0 +1,130 @@
+"""Errors as ``application/problem+json`` (RFC 9457), from every route of Tasuki.
+
+`ProblemRoute` is the route class of all our routers. It turns errors into answers inside the
+route, so that an application that installs Tasuki keeps its own handlers for its own routes.
+Before an endpoint runs it also refuses writes that come from a page of another site.
+"""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import JSONResponse
+
+from tasuki.core.errors import (
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    TasukiError,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from tasuki.core.logging import get_logger
+from tasuki.web.origin import refuse_foreign_writes
+
+log = get_logger(__name__)
+
+_ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: UnsupportedMediaType,
+}
+
+
+class FieldFault(BaseModel):
+    """One thing that is wrong with the input."""
+
+    loc: list[str | int] = Field(description="Where: body, query, path or header, then the field.")
+    msg: str = Field(description="What is wrong, and what is expected.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="A URI that names the kind of problem.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened here, and how to mend it.")
+    code: str = Field(description="Stable name of the error, for programs.")
+    error_id: str = Field(description="Names this occurrence in the logs.")
+    errors: list[FieldFault] | None = Field(default=None, description="Faults of single fields.")
+
+
+class ProblemResponse(JSONResponse):
+    """A JSON answer with the media type of a problem."""
+
+    media_type = "application/problem+json"
+
+
+def problem_response(error: TasukiError) -> ProblemResponse:
+    """Return the HTTP face of an error; what is our fault is logged under its id."""
+    error_id = uuid4().hex
+    problem = Problem(
+        type=f"urn:tasuki:error:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        error_id=error_id,
+        errors=getattr(error, "errors", None) or None,
+    )
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request_failed", code=error.code, error_id=error_id, exc_info=error)
+    return ProblemResponse(
+        problem.model_dump(exclude_none=True), status_code=error.status, headers=headers
+    )
+
+
+def error_of(exc: Exception) -> TasukiError:
+    """Translate what the framework raises into our own errors; the unknown becomes a 500."""
+    if isinstance(exc, TasukiError):
+        return exc
+    if isinstance(exc, RequestValidationError):
+        return _validation_failed(exc)
+    if isinstance(exc, HTTPException | StarletteHTTPException):
+        kind = _ERRORS_OF_STATUS.get(exc.status_code)
+        if kind is not None:
+            return kind(str(exc.detail))
+        if exc.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ValidationFailed(str(exc.detail))
+    internal = TasukiError("Something broke on our side; the error id finds it in the logs.")
+    internal.__cause__ = exc
+    return internal
+
+
+class ProblemRoute(APIRoute):
+    """A route whose failures are problems, and which no other site can write to."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See `fastapi.routing.APIRoute.get_route_handler`."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                refuse_foreign_writes(request)
+                return await handler(request)
+            except Exception as exc:  # noqa: BLE001  # this is the border where errors end
+                return problem_response(error_of(exc))
+
+        return handle
+
+
+def _validation_failed(exc: RequestValidationError) -> ValidationFailed:
+    # The input itself is left out: it may hold a password.
+    faults = [{"loc": list(fault["loc"]), "msg": str(fault["msg"])} for fault in exc.errors()[:50]]
+    named = "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:3]
+    )
+    return ValidationFailed(named or "The input is invalid.", errors=faults)

@@ -1,0 +1,98 @@
+"""The web server: uvicorn on a socket of our own, told to stop in the right order.
+
+uvicorn never evicts a client that stops reading; the kernel does, through
+``TCP_USER_TIMEOUT`` on the listening socket, which accepted connections inherit. Open event
+streams would hold a stop up for ever, so they are told first.
+"""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tasuki.web.settings import WebSettings
+
+_USER_TIMEOUT_MS = 20_000
+_SEND_BUFFER_BYTES = 131_072
+_MAX_WS_MESSAGE_BYTES = 65_536
+
+
+def listen(settings: WebSettings) -> socket.socket:
+    """Return a listening socket with the limits that evict dead and stalled clients.
+
+    Raises:
+        OSError: The address is taken or not ours; the message names it.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as exc:
+        listener.close()
+        msg = f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}"
+        raise OSError(exc.errno, msg) from exc
+    listener.listen(2048)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that announces the stop before it waits for open connections."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    settings: WebSettings,
+    *,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        on_ready: Called once, when the first request would be answered.
+        on_stop: Called at the start of a stop: end open streams now.
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        ws="websockets-sansio",
+        ws_max_size=_MAX_WS_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=max(1, round(settings.drain_s) + 2),
+        timeout_keep_alive=30,
+    )
+    _Server(config, on_ready=on_ready, on_stop=on_stop).run(sockets=[listener])

@@ -1,0 +1,173 @@
+"""Builds the engine of each kind of process: web and scheduler, io worker, cpu child."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasuki.core.database import Database
+from tasuki.core.registry import Registry
+from tasuki.realtime import Notices, RedisNotices
+from tasuki.tasks import ArtifactStore, Catalogue
+from tasuki.tasks.celery import CeleryRinger, build_celery_app
+from tasuki.tasks.engine.dispatcher import Dispatcher
+from tasuki.tasks.engine.emergency import Emergency
+from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.pump import Pump
+from tasuki.tasks.engine.reaper import Reaper
+from tasuki.tasks.engine.repository import EngineRepository
+from tasuki.tasks.engine.runner import Run, Runner
+from tasuki.tasks.engine.stopsign import StopSign
+from tasuki.tasks.service import DISPATCH_KEY
+from tasuki.wiring.services import Ground, artifact_store
+from tasuki.wiring.settings import Settings
+
+_LONGEST_PUMP_S = {"io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
+_POOL = {"io": 8, "cpu": 2}  # connections of a process; ends and leases share statements
+
+BuildRegistry = Callable[[Ground], Registry]
+"""Builds the services for tasks, on their loop."""
+
+
+def build_dispatching(
+    settings: Settings,
+    catalogue: Catalogue,
+    *,
+    database: Database,
+    notices: Notices,
+    artifacts: ArtifactStore,
+) -> Engine:
+    """Return an engine that rings and repairs; make it on the loop it will live on."""
+    repository = engine_repository(settings, database)
+    ringer = CeleryRinger(build_celery_app(settings.need_broker_url(), catalogue))
+    dispatcher = Dispatcher(
+        repository=repository,
+        ringer=ringer,
+        notices=notices,
+        look_every_s=settings.tasks.look_every_s,
+    )
+    reaper = Reaper(
+        repository=repository,
+        dispatcher=dispatcher,
+        artifacts=artifacts,
+        notices=notices,
+        settings=settings.tasks,
+    )
+    return Engine(dispatcher=dispatcher, reaper=reaper, closing=[ringer.close])
+
+
+def engine_repository(settings: Settings, database: Database) -> EngineRepository:
+    """Return the engine's statements on a database."""
+    return EngineRepository(
+        database, lease_s=settings.tasks.lease_s, retention_s=settings.tasks.retention_s
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerEngine:
+    """Builds the engine of one process of a worker; `lanes` calls it there.
+
+    Attributes:
+        services: Builds what tasks find through `TaskContext.get`.
+    """
+
+    settings: Settings
+    catalogue: Catalogue
+    lane: str
+    sign: StopSign
+    services: BuildRegistry
+
+    async def __call__(
+        self, body_loop: asyncio.AbstractEventLoop, on_stuck: Callable[[Run], None]
+    ) -> Engine:
+        """Build it on the running loop, for tasks whose code runs on ``body_loop``."""
+        settings = self.settings
+        database = self._connect("engine")
+        notices = RedisNotices(settings.need_redis_url())
+        await notices.start()
+        repository = engine_repository(settings, database)
+        dispatching: Engine | None = None
+        if self.lane == "io":
+            dispatching = build_dispatching(
+                settings,
+                self.catalogue,
+                database=database,
+                notices=notices,
+                artifacts=artifact_store(settings),
+            )
+        runner = Runner(
+            worker=f"{self.lane}@{socket.gethostname()}:{os.getpid()}",
+            catalogue=self.catalogue,
+            repository=repository,
+            notices=notices,
+            settings=settings.tasks,
+            services=self._body_services(database, notices, body_loop),
+            body_loop=body_loop,
+            on_stuck=on_stuck,
+        )
+        pump = Pump(
+            runner=runner,
+            repository=repository,
+            lane=self.lane,
+            names=self.catalogue.names,
+            room=settings.tasks.io_concurrency if self.lane == "io" else 1,
+            is_stopping=lambda: self.sign.is_stopping,
+            longest_s=_LONGEST_PUMP_S[self.lane],
+        )
+        emergency = Emergency(
+            connect=lambda: self._connect("emergency"),
+            repository=lambda connected: engine_repository(settings, connected),
+        )
+        return Engine(
+            dispatcher=dispatching.dispatcher if dispatching else None,
+            reaper=dispatching.reaper if dispatching else None,
+            runner=runner,
+            pump=pump,
+            sign=self.sign,
+            emergency=emergency.tell,
+            closing=[*(dispatching.closing if dispatching else []), notices.close, database.close],
+        )
+
+    def _body_services(
+        self, database: Database, notices: Notices, body_loop: asyncio.AbstractEventLoop
+    ) -> Registry:
+        """Return the services of the tasks' own code.
+
+        A pool of connections belongs to one loop; where tasks run on another loop than the
+        engine, they get a pool of their own.
+        """
+        is_same = body_loop is asyncio.get_running_loop()
+        home = asyncio.get_running_loop()
+
+        def wake() -> None:
+            home.call_soon_threadsafe(notices.send, DISPATCH_KEY)
+
+        return self.services(
+            Ground(
+                settings=self.settings,
+                catalogue=self.catalogue,
+                database=database if is_same else self._connect("tasks"),
+                notices=notices if is_same else ForwardedNotices(notices, home),
+                wake=wake,
+            )
+        )
+
+    def _connect(self, part: str) -> Database:
+        return Database(
+            self.settings.need_database_url(),
+            pool_size=_POOL[self.lane],
+            name=f"tasuki {self.lane} {part}",
+        )
+
+
+class ForwardedNotices:
+    """Sends notices from another thread; there is nobody there who would listen."""
+
+    def __init__(self, notices: Notices, loop: asyncio.AbstractEventLoop) -> None:
+        self._notices = notices
+        self._loop = loop
+
+    def send(self, *keys: str) -> None:
+        """See `Notices.send`."""
+        self._loop.call_soon_threadsafe(self._notices.send, *keys)

@@ -1,0 +1,1 @@
+"""Database migrations: what changes the schema, one file a step, and how they are run."""

@@ -1,0 +1,109 @@
+"""Whose users they are: Tasuki's own accounts, or those of the application it is part of."""
+
+from typing import Protocol
+
+from tasuki.accounts import (
+    AccountsAuthenticator,
+    AccountsSettings,
+    LoginLimits,
+    LoginService,
+    Passwords,
+    SessionService,
+    TokenService,
+    UserService,
+)
+from tasuki.activity import ActivityService
+from tasuki.core.database import Database, Session
+from tasuki.core.registry import Registry
+from tasuki.realtime import Notices
+from tasuki.reports.service import People, Person
+from tasuki.web.principal import Authenticator, Principal
+from tasuki.web.settings import WebSettings
+from tasuki.wiring.settings import Settings
+
+
+class Identity(Protocol):
+    """Adds the services that know users."""
+
+    def add_services(self, registry: Registry) -> None:
+        """Add at least `People`; the ground's services are there already."""
+        ...
+
+
+class OwnAccounts:
+    """Users of Tasuki's own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def add_services(self, registry: Registry) -> None:
+        """See `Identity.add_services`."""
+        settings = registry.add(AccountsSettings, self._settings.accounts)
+        database, notices = registry.get(Database), registry.get(Notices)
+        passwords = registry.add(Passwords, Passwords())
+        limits = registry.add(LoginLimits, LoginLimits(database=database, settings=settings))
+        sessions = registry.add(SessionService, SessionService(settings=settings, notices=notices))
+        tokens = registry.add(TokenService, TokenService(notices=notices))
+        users = registry.add(
+            UserService,
+            UserService(
+                settings=settings,
+                passwords=passwords,
+                sessions=sessions,
+                tokens=tokens,
+                notices=notices,
+            ),
+        )
+        registry.add(
+            LoginService,
+            LoginService(
+                database=database,
+                passwords=passwords,
+                limits=limits,
+                sessions=sessions,
+                activity=registry.get(ActivityService),
+            ),
+        )
+        registry.add(
+            Authenticator,
+            AccountsAuthenticator(
+                database=database, settings=settings, web=registry.get(WebSettings)
+            ),
+        )
+        registry.add(People, _AccountPeople(users))
+
+
+class HostUsers:
+    """Users of the application that installed Tasuki; it knows them by number only."""
+
+    def add_services(self, registry: Registry) -> None:
+        """See `Identity.add_services`."""
+        registry.add(People, _NumberedPeople())
+
+
+class ActivityAuditor:
+    """Writes what admins do with other people's things into the activity log."""
+
+    def __init__(self, activity: ActivityService) -> None:
+        self._activity = activity
+
+    async def note(self, session: Session, admin: Principal, deed: str, target: str) -> None:
+        """See `Auditor.note`."""
+        await self._activity.record(
+            session, user_id=admin.id, kind=f"admin.{deed}", data={"target": target}
+        )
+
+
+class _AccountPeople:
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    async def person(self, session: Session, user_id: int) -> Person:
+        user = await self._users.get(session, user_id)
+        return Person(username=user.username, name=user.name)
+
+
+class _NumberedPeople:
+    async def person(self, session: Session, user_id: int) -> Person:
+        del session
+        return Person(username=f"user-{user_id}")

@@ -1,0 +1,245 @@
+"""Tasuki in one object: what an application, a script or a door of our own holds."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from tasuki.activity import ActivityService
+from tasuki.api import v1
+from tasuki.core.database import Database, Session
+from tasuki.core.registry import Registry
+from tasuki.realtime import Notices, RedisNotices
+from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
+from tasuki.tasks.declare import OPTION_NAMES
+from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.schedule import Schedule, Scheduler
+from tasuki.tasks.service import DISPATCH_KEY
+from tasuki.web.depends import current_user as our_current_user
+from tasuki.web.draining import Draining
+from tasuki.web.principal import Principal
+from tasuki.wiring.engines import build_dispatching
+from tasuki.wiring.people import HostUsers, Identity, OwnAccounts
+from tasuki.wiring.services import Ground, build_catalogue, build_services
+from tasuki.wiring.settings import Settings, load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+_POOL = 10
+
+
+class NotRunning(RuntimeError):
+    """Tasuki is used before it was started, or after it was closed."""
+
+
+class Tasuki:
+    """Background work that people can watch.
+
+    ::
+
+        tasuki = Tasuki()
+        tasuki.install(app, current_user=my_dependency)
+
+    In a script, ``async with tasuki.running():`` instead of an application.
+
+    Args:
+        settings: Default: from the environment and ``tasuki.toml``.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+        self.catalogue = build_catalogue(self.settings.tasks.modules)
+        self.draining = Draining()
+        self._registry: Registry | None = None
+        self._engine: Engine | None = None
+
+    def register(self, *tasks: Task[..., Any]) -> None:
+        """Make tasks known here. The workers know those of ``TASUKI_TASKS__MODULES``."""
+        self.catalogue.add(*tasks)
+
+    def install(self, app: FastAPI, *, current_user: Callable[..., Any] | None = None) -> None:
+        """Add Tasuki's routes under ``/api/v1`` and its lifespan to an application.
+
+        Args:
+            app: The application; call this once, before it starts.
+            current_user: The application's own dependency for the signed-in user. It returns
+                an object with an integer ``id`` (see `Principal.of`), or raises. Without it
+                Tasuki brings its own accounts.
+        """
+        identity: Identity = OwnAccounts(self.settings) if current_user is None else HostUsers()
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+            async with self.running(identity):
+                app.state.tasuki = self.services
+                yield
+
+        if current_user is not None:
+            app.dependency_overrides[our_current_user] = _as_principal(current_user)
+        # An included router brings its lifespan along.
+        app.include_router(APIRouter(lifespan=lifespan))
+        app.include_router(
+            v1.build_router(with_accounts=current_user is None),
+            max_body_size=self.settings.web.max_body_bytes,
+        )
+
+    @contextlib.asynccontextmanager
+    async def connected(self, identity: Identity | None = None) -> AsyncGenerator["Tasuki"]:
+        """Open connections for a block: enough to order, look and cancel.
+
+        What is ordered is rung for by the processes that run for good.
+        """
+        settings = self.settings
+        database = Database(settings.need_database_url(), pool_size=_POOL, name="tasuki")
+        notices = RedisNotices(settings.need_redis_url())
+        await notices.start()
+        ground = Ground(
+            settings=settings,
+            catalogue=self.catalogue,
+            database=database,
+            notices=notices,
+            wake=self._wake,
+        )
+        self._registry = build_services(ground, identity or OwnAccounts(settings))
+        self._registry.add(Draining, self.draining)
+        try:
+            yield self
+        finally:
+            self._registry = None
+            await notices.close()
+            await database.close()
+
+    @contextlib.asynccontextmanager
+    async def running(self, identity: Identity | None = None) -> AsyncGenerator["Tasuki"]:
+        """Be connected, and ring and repair besides, for as long as the block lasts."""
+        async with self.connected(identity):
+            engine = build_dispatching(
+                self.settings,
+                self.catalogue,
+                database=self.services.get(Database),
+                notices=self.services.get(Notices),
+                artifacts=self.services.get(ArtifactStore),
+            )
+            engine.start()
+            self._engine = engine
+            try:
+                yield self
+            finally:
+                self._engine = None
+                await engine.close()
+
+    def _wake(self) -> None:
+        """Have the bell rung for what was just committed: here, or else by whoever can."""
+        if self._engine is not None:
+            self._engine.wake()
+        else:
+            self.services.get(Notices).send(DISPATCH_KEY)
+
+    @property
+    def services(self) -> Registry:
+        """The services of this process.
+
+        Raises:
+            NotRunning: There are none yet, or no longer.
+        """
+        if self._registry is None:
+            msg = "Tasuki is not running here: start the application, or use `tasuki.running()`"
+            raise NotRunning(msg)
+        return self._registry
+
+    @property
+    def failed_dispatches(self) -> int:
+        """How often in a row the broker could not be reached; 0 when all is well."""
+        return self._engine.failed_dispatches if self._engine is not None else 0
+
+    @overload
+    async def enqueue(
+        self, session: Session, task: Task[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle: ...
+    @overload
+    async def enqueue(
+        self,
+        session: Session,
+        task: Task[..., R],
+        /,
+        *args: Any,
+        idempotency_key: str,
+        **kwargs: Any,
+    ) -> TaskHandle: ...
+    async def enqueue(
+        self, session: Session, task: Task[..., Any], /, *args: Any, **kwargs: Any
+    ) -> TaskHandle:
+        """Order a task in the caller's own transaction; it starts after the commit.
+
+        Options stand beside the arguments (``idempotency_key="order-7"``), or in
+        `Task.having`, which keeps the arguments typed.
+
+        Args:
+            session: The caller's SQLAlchemy session, on the database that Tasuki uses.
+            task: What to run.
+
+        Raises:
+            ValidationFailed: An argument or option is not acceptable.
+            IdempotencyConflict: The key stands for other arguments.
+            TaskAlreadyRunning: An unfinished task holds the unique key.
+        """
+        options = {name: kwargs.pop(name) for name in OPTION_NAMES & kwargs.keys()}
+        if options:
+            task = task.having(**{**vars(task.options), **options})
+        return await self.services.get(TaskService).enqueue(session, task, task.bind(args, kwargs))
+
+    async def cancel(self, task_id: UUID) -> None:
+        """Ask a task to stop.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            TaskFinished: It has ended already.
+        """
+        async with self.services.get(Database).unit_of_work() as session:
+            await self.services.get(TaskService).cancel(session, task_id, owner_id=None)
+
+    async def status(self, task_id: UUID) -> TaskRecord:
+        """Return a task's record, true at this moment.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        async with self.services.get(Database).unit_of_work() as session:
+            return await self.services.get(TaskService).get(session, task_id, owner_id=None)
+
+    async def record_activity(
+        self, session: Session, *, user_id: int, kind: str, data: dict[str, Any] | None = None
+    ) -> None:
+        """Write down a deed of a user, in the caller's own transaction.
+
+        Args:
+            kind: ``login``, ``post``, ``comment`` or a word of one's own.
+        """
+        await self.services.get(ActivityService).record(
+            session, user_id=user_id, kind=kind, data=data
+        )
+
+    def scheduler(self, schedules: Sequence[Schedule]) -> Scheduler:
+        """Return what orders tasks by the clock; any number of processes may run one."""
+        return Scheduler(
+            schedules=schedules,
+            database=self.services.get(Database),
+            tasks=self.services.get(TaskService),
+        )
+
+    def stop_streams(self) -> None:
+        """End open event streams; their clients come back to another process."""
+        self.draining.begin()
+        if self._registry is not None:
+            self._registry.get(Notices).wake_all()
+
+
+def _as_principal(current_user: Callable[..., Any]) -> Callable[..., Principal]:
+    def principal(user: Any = Depends(current_user)) -> Principal:
+        return Principal.of(user)
+
+    return principal

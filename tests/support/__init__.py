@@ -1,0 +1,1 @@
+"""What several tests share: waiting, a running system, tasks to run."""
