@@ -120,7 +120,7 @@ class _Plan:
                     start_timeout_s=_START_TIMEOUT_S,
                 )
             )
-            before = ["setup"]
+            before = ["setup", *before]
         web = self.settings.web
         found.append(self._part("web", before, "--host", web.host, "--port", web.port))
         if with_workers:
