@@ -36,11 +36,11 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 
 @pytest.fixture
-async def redis_url(servers: Servers) -> AsyncGenerator[str]:
+async def redis_url(servers: Servers) -> str:
     """An empty Valkey."""
     async with redis.Redis.from_url(servers.redis_url) as client:
         await client.flushall()
-    yield servers.redis_url
+    return servers.redis_url
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from support.engine import Bench
 from support.waiting import wait_until
 from tasuki.core.database import Database
 from tasuki.core.errors import ValidationFailed
+from tasuki.tasks.declare import EnqueueOptions
 from tasuki.tasks.engine.repository import End
 from tasuki.tasks.errors import (
     IdempotencyConflict,
@@ -22,7 +23,7 @@ from tasuki.tasks.errors import (
     TaskNotFound,
     UnknownTask,
 )
-from tasuki.tasks.declare import EnqueueOptions
+from tasuki.tasks.records import TaskHandle
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
 
@@ -370,9 +371,7 @@ async def test_what_nobody_took_in_time_expires(bench: Bench) -> None:
     assert await bench.run_due() == 0
 
 
-async def test_retention_deletes_rows_events_and_files(
-    database: Database, tmp_path: Path
-) -> None:
+async def test_retention_deletes_rows_events_and_files(database: Database, tmp_path: Path) -> None:
     """Expiry deletes it: nothing of an ended task is left after its time."""
     bench = Bench(database, tmp_path, TasksSettings(retention_s=1))
     handle = await bench.order(jobs.file_of, text="short lived")
@@ -432,13 +431,18 @@ async def test_a_unique_key_is_held_until_the_end(bench: Bench) -> None:
 
 async def test_a_rolled_back_order_never_was(bench: Bench) -> None:
     """The row is part of the caller's own transaction."""
-    with pytest.raises(RuntimeError, match="changed my mind"):
+    handles: list[TaskHandle] = []
+
+    async def order_and_regret() -> None:
         async with bench.database.unit_of_work() as session:
-            handle = await bench.service.enqueue(session, jobs.echo, {"text": "x"})
+            handles.append(await bench.service.enqueue(session, jobs.echo, {"text": "x"}))
             raise RuntimeError("changed my mind")
 
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await order_and_regret()
+
     with pytest.raises(TaskNotFound):
-        await bench.record(handle.id)
+        await bench.record(handles[0].id)
     assert await bench.run_due() == 0
 
 

@@ -19,8 +19,8 @@ from tasuki.accounts.records import Role
 from tasuki.accounts.router import router
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
+from tasuki.core.notices import MemoryNotices
 from tasuki.core.registry import Registry
-from tasuki.realtime import MemoryNotices
 from tasuki.web.principal import Authenticator
 from tasuki.web.settings import WebSettings
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from support import jobs
 from tasuki.core.database import Database
+from tasuki.core.notices import MemoryNotices
 from tasuki.core.registry import Registry
-from tasuki.realtime import MemoryNotices
 from tasuki.tasks import ArtifactStore, Catalogue, Task, TaskRecord, TaskService
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.engine import Engine
@@ -55,9 +55,7 @@ class Bench:
         """Put the parts together."""
         self.catalogue.add_module(jobs)
         self.notices = MemoryNotices()
-        self.artifacts = ArtifactStore(
-            self.folder, limit_bytes=self.settings.max_artifact_bytes
-        )
+        self.artifacts = ArtifactStore(self.folder, limit_bytes=self.settings.max_artifact_bytes)
         self.repository = EngineRepository(
             self.database,
             lease_s=self.settings.lease_s,
@@ -132,8 +130,6 @@ class Bench:
     async def run_due(self, queue: str = "default", *, lane: str = "io") -> int:
         """Answer one bell."""
         return await self.pump(lane=lane).answer(queue)
-
-
 
     async def engine_for_ever(self) -> None:
         """Dispatch and reap until cancelled."""

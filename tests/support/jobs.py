@@ -29,7 +29,7 @@ async def echo_cpu(ctx: TaskContext, *, text: str = "hello") -> dict[str, str]:
 async def mark(ctx: TaskContext, *, file: str, hold: str | None = None) -> None:
     """Append a line to a file, then wait until another file is there."""
     write_line(file, f"{ctx.task_id} {ctx.attempt} {os.getpid()}")
-    while hold is not None and not Path(hold).exists():  # noqa: ASYNC110  # tests hold files
+    while hold is not None and not Path(hold).exists():
         await asyncio.sleep(0.02)
 
 
@@ -45,7 +45,7 @@ async def steps(ctx: TaskContext, *, count: int = 3, hold: str | None = None) ->
     for step in range(count):
         await ctx.progress(step, of=count, unit="steps", message=f"Step {step}")
         await ctx.log(f"line {step}")
-    while hold is not None and not Path(hold).exists():  # noqa: ASYNC110  # tests hold files
+    while hold is not None and not Path(hold).exists():
         await asyncio.sleep(0.02)
     await ctx.progress(count, of=count, unit="steps")
     return count
@@ -88,7 +88,7 @@ async def spin_cpu(ctx: TaskContext, *, heed: bool = False) -> None:
     """Compute for ever, with or without looking up."""
     while True:
         if heed:
-            ctx.checkpoint()
+            _ = ctx.checkpoint()
 
 
 @task("test.spin_io")
@@ -96,7 +96,7 @@ async def spin_io(ctx: TaskContext, *, file: str) -> None:
     """Block the event loop for ever."""
     write_line(file, f"{ctx.task_id} {ctx.attempt}")
     while True:
-        time.sleep(0.05)  # noqa: ASYNC251  # the very fault that is tested
+        time.sleep(0.05)
 
 
 @task("test.poison")

@@ -1,22 +1,16 @@
 """A whole Tasuki as child processes, to be used and mistreated from outside."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import httpx
-
-from support.servers import Servers
-from support.waiting import wait_for
 
 ADMIN_PASSWORD = "correct horse battery"
 _START_WITHIN_S = 30.0
@@ -130,9 +124,7 @@ class System:
             cwd=self.folder,
         )
 
-    def _start(
-        self, name: str, *words: str, env: Mapping[str, str]
-    ) -> tuple[Part, Path]:
+    def _start(self, name: str, *words: str, env: Mapping[str, str]) -> tuple[Part, Path]:
         number = len(self.parts)
         ready = self.folder / f"{number}-{name}.ready"
         log = self.folder / f"{number}-{name}.log"

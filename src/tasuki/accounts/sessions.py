@@ -14,7 +14,7 @@ from tasuki.accounts.settings import AccountsSettings
 from tasuki.core.database import Session, after_commit
 from tasuki.core.errors import NotFound
 from tasuki.core.ids import fingerprint, new_id, new_secret
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 
 MAX_SESSIONS = 100
 """Sessions a user may have; a new one beyond it ends the oldest."""

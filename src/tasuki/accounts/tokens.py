@@ -9,7 +9,7 @@ from tasuki.accounts.rules import check_name
 from tasuki.core.database import Session, after_commit
 from tasuki.core.errors import NotFound
 from tasuki.core.ids import fingerprint, new_id, new_secret
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 
 TOKEN_PREFIX = "tsk_"  # noqa: S105  # it lets scanners find a leaked token; it is not one
 MAX_TOKENS = 50

@@ -21,7 +21,7 @@ from tasuki.accounts.settings import AccountsSettings
 from tasuki.accounts.tokens import TokenService
 from tasuki.core.database import Session, after_commit
 from tasuki.core.ids import new_secret
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 
 ADMIN_USERNAME = "admin"
 _ADMIN_EMAIL = "admin@localhost"  # the operator's own address is not known on a first start

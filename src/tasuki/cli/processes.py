@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tasuki import asgi
-from tasuki import worker as worker_process
 from tasuki.cli.firststart import announce_admin
 from tasuki.cli.output import settings_of
 from tasuki.core.logging import configure_logging
 from tasuki.tasks.celery import WorkerOptions
 from tasuki.tasks.declare import LANES, Lane
-from tasuki.web.server import listen, serve
-from tasuki.wiring import Settings, Tasuki
+from tasuki.wiring import Settings, Tasuki, workers
+from tasuki.wiring import web as web_process
 from tasuki.wiring.services import SCHEDULES
 
 ReadyFile = Annotated[
@@ -37,15 +35,12 @@ def web(
     settings = with_address(settings_of(context), host, port)
     configure_logging()
     announce_admin(settings)
-    app = asgi.create_app(settings)
-    tasuki: Tasuki = app.state.system
-    listener = listen(settings.web)
 
-    def on_ready() -> None:
+    def on_ready(address: str) -> None:
         if ready_file is not None:
-            ready_file.write_text(address_of(listener.getsockname()))
+            ready_file.write_text(address)
 
-    serve(app, listener, settings.web, on_ready=on_ready, on_stop=tasuki.stop_streams)
+    web_process.run_web(settings, on_ready=on_ready)
 
 
 def worker(
@@ -76,7 +71,7 @@ def worker(
         stop_grace_s=stop_grace_s,
         ready_file=ready_file,
     )
-    raise typer.Exit(worker_process.run(settings, options))
+    raise typer.Exit(workers.run(settings, options))
 
 
 def scheduler(context: typer.Context, ready_file: ReadyFile = None) -> None:
@@ -116,9 +111,3 @@ def with_address(settings: Settings, host: str | None, port: int | None) -> Sett
     chosen = {name: value for name, value in given.items() if value is not None}
     web = type(settings.web).model_validate(settings.web.model_dump() | chosen)
     return settings.model_copy(update={"web": web})
-
-
-def address_of(name: tuple[str, int]) -> str:
-    """Return a socket's name as the address of a web site."""
-    host, port = name[0], name[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

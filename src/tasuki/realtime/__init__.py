@@ -1,5 +1,5 @@
 """News between processes: something changed, look at it."""
 
-from tasuki.realtime.notices import MemoryNotices, Notices, RedisNotices, Waiter
+from tasuki.realtime.notices import RedisNotices
 
-__all__ = ["MemoryNotices", "Notices", "RedisNotices", "Waiter"]
+__all__ = ["RedisNotices"]

@@ -106,9 +106,7 @@ class ReportService:
         name = f"activity-{person.username}-{period.last_day:%Y-%m-%d}.pdf"
         return ReportFile(name=name, content=content)
 
-    async def _count(
-        self, session: Session, user_id: int, period: Period
-    ) -> list[DayCount]:
+    async def _count(self, session: Session, user_id: int, period: Period) -> list[DayCount]:
         return await self._activity.counts_by_day(
             session,
             user_id=user_id,

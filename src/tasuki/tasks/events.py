@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.core.errors import Unavailable
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.records import TaskEvent, TaskRecord
 from tasuki.tasks.schemas import TaskOut
 from tasuki.tasks.service import TaskService, task_key

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from tasuki.core.database import Database
 from tasuki.core.errors import Forbidden
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.artifacts import ArtifactStore
 from tasuki.tasks.errors import TaskNotFinished
 from tasuki.tasks.events import Position, TaskWatch

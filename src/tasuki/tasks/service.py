@@ -14,7 +14,7 @@ from tasuki.core.database import Session, after_commit
 from tasuki.core.errors import ValidationFailed
 from tasuki.core.ids import new_id
 from tasuki.core.jsontext import dump
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.declare import Catalogue, EnqueueOptions, Task
 from tasuki.tasks.errors import (
     IdempotencyConflict,

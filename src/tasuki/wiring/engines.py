@@ -4,11 +4,13 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tasuki.core.database import Database
+from tasuki.core.notices import MemoryNotices, Notices, Waiter
 from tasuki.core.registry import Registry
-from tasuki.realtime import Notices, RedisNotices
+from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Catalogue
 from tasuki.tasks.celery import CeleryRinger, build_celery_app
 from tasuki.tasks.engine.dispatcher import Dispatcher
@@ -162,7 +164,7 @@ class WorkerEngine:
 
 
 class ForwardedNotices:
-    """Sends notices from another thread; there is nobody there who would listen."""
+    """Notices for code on another thread's loop: it may send; there is nothing to hear."""
 
     def __init__(self, notices: Notices, loop: asyncio.AbstractEventLoop) -> None:
         self._notices = notices
@@ -171,3 +173,10 @@ class ForwardedNotices:
     def send(self, *keys: str) -> None:
         """See `Notices.send`."""
         self._loop.call_soon_threadsafe(self._notices.send, *keys)
+
+    def listen(self, *keys: str) -> AbstractContextManager[Waiter]:
+        """See `Notices.listen`."""
+        return MemoryNotices().listen(*keys)
+
+    def wake_all(self) -> None:
+        """See `Notices.wake_all`."""

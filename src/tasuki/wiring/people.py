@@ -14,8 +14,8 @@ from tasuki.accounts import (
 )
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database, Session
+from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
-from tasuki.realtime import Notices
 from tasuki.reports.service import People, Person
 from tasuki.web.principal import Authenticator, Principal
 from tasuki.web.settings import WebSettings

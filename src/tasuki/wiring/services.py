@@ -10,8 +10,8 @@ import tasuki.reports.tasks
 from tasuki.accounts.tasks import cleanup_expired_sessions
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
+from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
-from tasuki.realtime import Notices
 from tasuki.reports import ReportService
 from tasuki.reports.rendering import ReportRenderer
 from tasuki.reports.service import People

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, FastAPI
 from tasuki.activity import ActivityService
 from tasuki.api import v1
 from tasuki.core.database import Database, Session
+from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
-from tasuki.realtime import Notices, RedisNotices
+from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
 from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
-from tasuki.realtime import Notices, Waiter
+from tasuki.core.notices import Notices, Waiter
 from tasuki.tasks.engine.repository import Bell, EngineRepository
 from tasuki.tasks.service import DISPATCH_KEY, task_key
 

@@ -7,7 +7,7 @@ round trip and one commit; alone, an end waits for nobody.
 import asyncio
 from typing import Any
 
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.engine.repository import End, EngineRepository
 from tasuki.tasks.service import DISPATCH_KEY, task_key
 

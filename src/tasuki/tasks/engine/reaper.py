@@ -9,7 +9,7 @@ import time
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.artifacts import ArtifactStore
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.repository import EngineRepository

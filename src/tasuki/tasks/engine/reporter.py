@@ -14,7 +14,7 @@ from typing import Any
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
-from tasuki.realtime import Notices
+from tasuki.core.notices import Notices
 from tasuki.tasks.artifacts import Artifact
 from tasuki.tasks.engine.repository import Claimed, EngineRepository
 from tasuki.tasks.service import task_key

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
+from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
-from tasuki.realtime import Notices
 from tasuki.tasks.artifacts import Artifact, ArtifactStore
 from tasuki.tasks.context import TaskContext
 from tasuki.tasks.declare import Catalogue, Task

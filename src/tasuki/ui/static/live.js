@@ -4,6 +4,7 @@
  */
 
 import { eventsHref, get } from "./api.js";
+import { after } from "./record.js";
 import { readEvents } from "./sse.js";
 import { store } from "./store.js";
 import { isEnded, KINDS } from "./words.js";
@@ -104,6 +105,8 @@ class TaskWatch {
   #epoch = "";
   #seen = 0;
   #isOver = false;
+  #task = null;
+  #taskSeq = 0; // the record knows all events up to this one
   /** Live events that wait until the history before them was read. */
   #waiting = null;
 
@@ -138,6 +141,7 @@ class TaskWatch {
   #take(message, source) {
     if (source !== this.#source) return;
     const event = JSON.parse(message.data);
+    if (isEnded(event.type)) source.close(); // or it would come back to hear that it is over
     const epoch = message.lastEventId.slice(0, message.lastEventId.lastIndexOf("."));
     if (event.type === "snapshot") void this.#begin(event, epoch, source);
     else if (this.#waiting) this.#waiting.push(event);
@@ -149,7 +153,7 @@ class TaskWatch {
     this.#waiting = [];
     if (epoch !== this.#epoch) this.#seen = 0;
     this.#epoch = epoch;
-    this.on.task(snapshot.data);
+    this.#show(snapshot.data, snapshot.seq);
     const since = Math.max(this.#seen, snapshot.seq - MOST_HISTORY);
     let isCut = since > this.#seen;
     let past = [];
@@ -171,7 +175,15 @@ class TaskWatch {
     if (fresh.length === 0) return;
     this.#seen = fresh.at(-1).seq;
     this.on.events(fresh, isCut);
+    const news = fresh.filter((event) => event.seq > this.#taskSeq);
+    if (news.length > 0) this.#show(news.reduce(after, this.#task), this.#seen);
     if (isEnded(fresh.at(-1).type)) void this.#finish();
+  }
+
+  #show(task, seq) {
+    this.#task = task;
+    this.#taskSeq = Math.max(this.#taskSeq, seq);
+    this.on.task(task);
   }
 
   /** The last event says that it ended; the record says with what. */
@@ -197,7 +209,7 @@ class TaskWatch {
   async #ask() {
     try {
       const task = await get(`/tasks/${encodeURIComponent(this.id)}`, { signal: this.signal });
-      this.on.task(task);
+      this.#show(task, 0);
       // Of an ended task the stream is still asked once, for its history.
       return !this.#isOver;
     } catch (error) {

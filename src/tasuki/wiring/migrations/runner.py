@@ -29,7 +29,8 @@ async def upgrade(url: str, revision: str = "head") -> None:
 
 async def differences(url: str) -> list[str]:
     """Return how the database's schema differs from what the code expects; empty: not at all."""
-    return await _with_connection(url, _differences)
+    found: list[str] = await _with_connection(url, _differences)
+    return found
 
 
 def head() -> str:

@@ -1,0 +1,108 @@
+/** Begins the console: who is signed in, the frame, and the view of this address. */
+
+import { get, Problem, post } from "./api.js";
+import { fill, h } from "./dom.js";
+import { startTicking } from "./format.js";
+import { problemNotice } from "./parts/notice.js";
+import { shell } from "./parts/shell.js";
+import { createRouter, pathOfClick } from "./router.js";
+import { onOtherTab, signedOut, user } from "./session.js";
+import { accountView } from "./views/account.js";
+import { reportView } from "./views/report.js";
+import { signInView } from "./views/sign_in.js";
+import { taskView } from "./views/task.js";
+import { tasksView } from "./views/tasks.js";
+
+const root = document.getElementById("app");
+let frame = null;
+
+const router = createRouter(
+  [
+    ["/", tasksView],
+    ["/tasks", tasksView],
+    ["/tasks/:id", taskView],
+    ["/reports/new", (visit) => reportView(visit, router.go)],
+    ["/account", accountView],
+    ["*", lostView],
+  ],
+  ({ title, node }, isFirst) => {
+    document.title = `${title} · Tasuki`;
+    fill(frame.main, node);
+    frame.at(window.location.pathname);
+    // Keyboard and screen reader go on where the new view begins.
+    if (!isFirst) focusHeading(node);
+  },
+);
+
+function lostView() {
+  const node = h(
+    "div",
+    { class: "view" },
+    h("h1", { tabindex: "-1" }, "Nothing here"),
+    h("p", {}, "There is no such page. ", h("a", { href: "/" }, "Go to the tasks"), "."),
+  );
+  return { title: "Nothing here", node };
+}
+
+function focusHeading(node) {
+  node.querySelector("h1")?.focus({ preventScroll: true });
+}
+
+async function signOut() {
+  try {
+    await post("/auth/logout");
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status !== 401) {
+      frame.main.prepend(problemNotice(error));
+      return;
+    }
+  }
+  signedOut();
+  window.history.replaceState(null, "", "/");
+}
+
+let shownUser; // the frame belongs to one user
+user.watch((now) => {
+  if (now === undefined) return;
+  if (now === null) {
+    router.leave();
+    frame = null;
+    const { title, node } = signInView();
+    document.title = `${title} · Tasuki`;
+    const isFirst = shownUser === undefined;
+    fill(root, node);
+    if (!isFirst) focusHeading(node);
+  } else {
+    frame = shell(now, () => void signOut());
+    fill(root, frame.node);
+    router.render();
+  }
+  shownUser = now;
+});
+
+document.addEventListener("click", (event) => {
+  const path = frame && pathOfClick(event);
+  if (!path) return;
+  event.preventDefault();
+  router.go(path);
+});
+window.addEventListener("popstate", () => frame && router.render());
+
+async function begin() {
+  try {
+    user.set(await get("/auth/me", { isSignIn: true }));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 401) {
+      user.set(null);
+      return;
+    }
+    const again = h("button", { type: "button", class: "button", onclick: begin }, "Try again");
+    fill(root, h("main", { id: "main", class: "alone" }, h("h1", {}, "Tasuki"), problemNotice(error, again)));
+  }
+}
+
+startTicking();
+onOtherTab(begin);
+void begin();

@@ -1,0 +1,36 @@
+/** Asks before something that cannot be undone. */
+
+import { freshId, h } from "../dom.js";
+
+/**
+ * @param {{title: string, text: string, yes: string, no: string}} words
+ * @returns {Promise<boolean>} false as well when the question was closed
+ */
+export function confirm({ title, text, yes, no }) {
+  return new Promise((resolve) => {
+    const id = freshId("confirm");
+    const form = h(
+      "form",
+      { method: "dialog" },
+      h("h2", { id }, title),
+      h("p", {}, text),
+      h(
+        "div",
+        { class: "actions end" },
+        h("button", { class: "button", value: "no" }, no),
+        h("button", { class: "button danger", value: "yes", autofocus: true }, yes),
+      ),
+    );
+    const dialog = h("dialog", { class: "dialog", "aria-labelledby": id }, form);
+    const asked = document.activeElement;
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (asked?.isConnected) asked.focus();
+      resolve(dialog.returnValue === "yes");
+    });
+    // A view that is left takes its question with it.
+    window.addEventListener("popstate", () => dialog.close("no"), { once: true });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

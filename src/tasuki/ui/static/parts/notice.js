@@ -1,0 +1,38 @@
+/** A message in the page: what happened, and what to do about it. */
+
+import { h, icon } from "../dom.js";
+
+const PICTURES = { bad: "cross", ok: "check", info: "info" };
+
+/**
+ * @param {"bad"|"ok"|"info"} tone a bad one is read out at once
+ * @param {...any} children
+ */
+export function notice(tone, ...children) {
+  const role = tone === "bad" ? "alert" : "status";
+  return h("div", { class: "notice", "data-tone": tone, role }, icon(PICTURES[tone]), h("div", {}, children));
+}
+
+/** The message of a failed call, with the id that finds it in the logs. */
+export function problemNotice(problem, ...children) {
+  const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
+  return notice(
+    "bad",
+    h("strong", {}, problem.title ?? "Something went wrong"),
+    h("p", {}, `${problem.message}${wait}`),
+    problem.errorId ? h("p", { class: "fine" }, "Error id ", h("code", {}, problem.errorId)) : null,
+    children,
+  );
+}
+
+/** An empty place: what would be here, and how to get it. */
+export function empty(title, text, ...actions) {
+  return h(
+    "div",
+    { class: "empty" },
+    h("span", { class: "empty-sash", "aria-hidden": "true" }),
+    h("h2", {}, title),
+    h("p", {}, text),
+    actions.length ? h("p", { class: "actions" }, actions) : null,
+  );
+}

@@ -1,0 +1,94 @@
+/** The frame around every view: the sash, the ways to other views, who is signed in. */
+
+import { fill, h, icon, setAttr, setText } from "../dom.js";
+import { connection } from "../live.js";
+import { themeSwitch } from "./theme_switch.js";
+
+// One line a place; those of later pages are added here.
+const PLACES = [
+  { href: "/", name: "Tasks", picture: "list", isAt: (path) => path === "/" || path.startsWith("/tasks") },
+  { href: "/reports/new", name: "Order a report", picture: "report" },
+  { href: "/account", name: "Account", picture: "person" },
+];
+
+const CONNECTION = {
+  live: ["Live", "ok"],
+  reconnecting: ["Reconnecting…", "warn"],
+  paused: ["Paused", "off"],
+};
+
+/**
+ * @param {{username: string, name: string, role: string}} user
+ * @param {() => void} signOut
+ */
+export function shell(user, signOut) {
+  const main = h("main", { id: "main", tabindex: "-1" });
+  const links = PLACES.map((place) => [place, h("a", { href: place.href }, icon(place.picture), place.name)]);
+  const menu = h("div", { class: "menu", id: "menu" });
+  const toggle = h(
+    "button",
+    { type: "button", class: "button quiet menu-toggle", "aria-expanded": "false", "aria-controls": "menu" },
+    icon("menu"),
+    "Menu",
+  );
+  const open = (isOpen) => {
+    setAttr(toggle, "aria-expanded", String(isOpen));
+    menu.toggleAttribute("data-open", isOpen);
+  };
+  toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
+  fill(
+    menu,
+    h("nav", { "aria-label": "Main" }, h("ul", {}, links.map(([, link]) => h("li", {}, link)))),
+    h("div", { class: "rail-end" }, connectionSign(), themeSwitch(), who(user), signOutButton(signOut)),
+  );
+  const brand = h("a", { href: "/", class: "brand" }, h("img", { src: "/ui/img/logo.svg", alt: "", width: 30, height: 30 }), "Tasuki");
+  const rail = h("header", { class: "rail" }, brand, toggle, menu);
+  rail.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || toggle.getAttribute("aria-expanded") !== "true") return;
+    open(false);
+    toggle.focus();
+  });
+  return {
+    node: h("div", { class: "shell" }, skipLink(), rail, main),
+    main,
+    /** Mark where we are. */
+    at(path) {
+      open(false);
+      for (const [place, link] of links) {
+        const isHere = place.isAt ? place.isAt(path) : path === place.href;
+        setAttr(link, "aria-current", isHere ? "page" : null);
+      }
+    },
+  };
+}
+
+export function skipLink() {
+  return h("a", { href: "#main", class: "skip" }, "Skip to the content");
+}
+
+function connectionSign() {
+  const word = h("span", {});
+  const node = h("p", { class: "connection", title: "Whether this page shows news by itself" }, h("span", { class: "dot", "aria-hidden": "true" }), word);
+  connection.watch((state) => {
+    const [text, tone] = CONNECTION[state] ?? ["", "off"];
+    setText(word, text);
+    setAttr(node, "data-tone", tone);
+    node.hidden = text === "";
+  });
+  return node;
+}
+
+function who(user) {
+  const isAdmin = user.role === "admin";
+  return h(
+    "p",
+    { class: "who" },
+    icon("person"),
+    h("span", { class: "who-name" }, user.name || user.username),
+    isAdmin ? h("span", { class: "tag" }, "admin") : null,
+  );
+}
+
+function signOutButton(signOut) {
+  return h("button", { type: "button", class: "button quiet", onclick: signOut }, icon("leave"), "Sign out");
+}

@@ -1,0 +1,207 @@
+/** The page of one task: how far it is, what it says, its attempts, its file. */
+
+import { call, get, Problem, resultHref } from "../api.js";
+import { fill, h, icon, setAttr, setText } from "../dom.js";
+import { setSpent, setWhen, size, spent, when } from "../format.js";
+import { watchTask } from "../live.js";
+import { announce } from "../parts/announce.js";
+import { badge, setBadge } from "../parts/badge.js";
+import { confirm } from "../parts/confirm.js";
+import { notice, problemNotice } from "../parts/notice.js";
+import { progressBar, setProgress } from "../parts/progress.js";
+import { canCancel, describe, isEnded, progressOf, STATES } from "../words.js";
+import { attempts } from "./task_attempts.js";
+import { facts } from "./task_facts.js";
+import { logPanel } from "./task_log.js";
+
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export function taskView({ params, signal }) {
+  const heading = h("h1", { tabindex: "-1" }, "Task");
+  const place = h("div", {}, h("p", { class: "loading", role: "status" }, "Loading…"));
+  const node = h(
+    "div",
+    { class: "view" },
+    h("p", { class: "crumb" }, h("a", { href: "/" }, icon("back"), "All tasks")),
+    heading,
+    place,
+  );
+  const lost = (problem) => fill(place, problemNotice(problem));
+  if (ID.test(params.id)) void open(params.id, { heading, place, lost, signal });
+  else fill(place, notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such task.")));
+  return { title: "Task", node };
+}
+
+async function open(id, { heading, place, lost, signal }) {
+  let first;
+  try {
+    first = await get(`/tasks/${id}`, { signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof Problem)) throw error;
+    lost(error);
+    if (error.isPassing) setTimeout(() => signal.aborted || void open(id, { heading, place, lost, signal }), 3_000);
+    return;
+  }
+  const page = taskPage(first, { heading, signal });
+  fill(place, page.node);
+  watchTask(id, { task: page.show, events: page.hear, gone: lost }, signal);
+}
+
+function taskPage(first, { heading, signal }) {
+  const { title, about } = describe(first);
+  setText(heading, title);
+  const state = badge();
+  const bar = progressBar(`Progress of ${title}`);
+  const count = h("span", { class: "hero-count" });
+  const message = h("span", { class: "hero-message" });
+  const took = spent();
+  const ordered = when(first.created_at);
+  const file = h("div", { class: "hero-file" });
+  const fault = h("div", {});
+  const cancel = cancelButton(first.id, signal, (task) => show(task));
+  const details = facts(first);
+  const legs = attempts();
+  const log = logPanel();
+  const say = teller(title);
+  let shown = null;
+
+  function show(task) {
+    setBadge(state, task.state);
+    setAttr(hero, "data-tone", STATES[task.state]?.[1]);
+    setProgress(bar, task);
+    const progress = progressOf(task);
+    setText(count, [percent(progress), progress.text].filter(Boolean).join(" · "));
+    setText(message, progress.message || waitingWords(task));
+    setSpent(took, task.started_at, task.finished_at);
+    setWhen(ordered, task.created_at);
+    showFile(file, task);
+    showFault(fault, task);
+    cancel.show(task);
+    details.show(task);
+    legs.expect(task);
+    document.title = `${titleMark(task, progress)}${title} · Tasuki`;
+    say(task, shown);
+    shown = task;
+  }
+
+  function hear(events, isCut) {
+    legs.hear(events);
+    log.hear(events, isCut);
+  }
+
+  const hero = h(
+    "section",
+    { class: "hero", "aria-label": "State" },
+    h("div", { class: "hero-top" }, state, h("span", { class: "hero-about" }, about), cancel.node),
+    bar,
+    h("div", { class: "hero-bottom" }, h("span", {}, message), count),
+    h("p", { class: "hero-times" }, "Ordered ", ordered, h("span", { class: "sep" }, "·"), "took ", took),
+    file,
+    fault,
+  );
+  show(first);
+  const node = h("div", { class: "task-page" }, hero, h("div", { class: "columns" }, h("div", {}, log.node), h("div", {}, legs.node, details.node)));
+  return { node, show, hear };
+}
+
+function percent({ part, text }) {
+  return part === null || text === "" ? "" : `${Math.round(part * 100)} %`;
+}
+
+function titleMark(task, { part, text }) {
+  if (task.state === "succeeded") return "✓ ";
+  if (isEnded(task.state)) return "✕ ";
+  return text && part !== null ? `${Math.round(part * 100)} % ` : "";
+}
+
+function waitingWords(task) {
+  if (task.state === "succeeded") return "";
+  return task.state === "running" ? "At work" : (STATES[task.state]?.[3] ?? "");
+}
+
+/** Says changes of state, and every quarter of the way; more would only be noise. */
+function teller(title) {
+  let quarter = 0;
+  return (task, before) => {
+    const { part } = progressOf(task);
+    if (before && before.state !== task.state) {
+      announce(`${title}: ${STATES[task.state][0]}.`);
+      quarter = 0;
+    } else if (part !== null && Math.floor(part * 4) > quarter && task.state === "running") {
+      quarter = Math.floor(part * 4);
+      if (before) announce(`${title}: ${Math.round(part * 100)} %.`);
+    }
+  };
+}
+
+function showFile(place, task) {
+  const id = task.artifact && isEnded(task.state) ? task.artifact.sha256 : "";
+  if ((place.dataset.file ?? "") === id) return;
+  place.dataset.file = id;
+  if (!id) {
+    fill(place);
+    return;
+  }
+  const { name, size_bytes: bytes } = task.artifact;
+  fill(
+    place,
+    h(
+      "a",
+      { class: "button primary big", href: resultHref(task.id), download: true },
+      icon("download"),
+      h("span", {}, "Download ", h("span", { class: "file-name" }, name)),
+      h("span", { class: "file-size" }, size(bytes)),
+    ),
+  );
+}
+
+function showFault(place, task) {
+  const key = task.error && task.state !== "cancelled" ? `${task.attempt} ${task.error.message}` : "";
+  if ((place.dataset.fault ?? "") === key) return;
+  place.dataset.fault = key;
+  if (!key) {
+    fill(place);
+    return;
+  }
+  const isOver = isEnded(task.state);
+  const title = isOver ? task.error.type : `Attempt ${task.attempt} failed: ${task.error.type}`;
+  fill(place, notice(isOver ? "bad" : "info", h("strong", {}, title), h("p", { class: "pre" }, task.error.message)));
+}
+
+function cancelButton(id, signal, show) {
+  const fault = h("div", { class: "cancel-fault" });
+  const button = h("button", { type: "button", class: "button danger-quiet" }, icon("stop"), "Cancel task");
+  let isBusy = false;
+  button.addEventListener("click", async () => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      if (await ask()) show(await call("POST", `/tasks/${id}/cancel`, { signal }));
+      fill(fault);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      fill(fault, problemNotice(error));
+    } finally {
+      isBusy = false;
+    }
+  });
+  return {
+    node: h("div", { class: "cancel" }, button, fault),
+    show(task) {
+      const isOffered = canCancel(task.state);
+      if (!isOffered && document.activeElement === button) document.querySelector("h1").focus();
+      button.hidden = !isOffered;
+    },
+  };
+}
+
+function ask() {
+  return confirm({
+    title: "Cancel this task?",
+    text: "It stops at its next step. What it has done so far is not undone.",
+    yes: "Cancel the task",
+    no: "Keep it",
+  });
+}

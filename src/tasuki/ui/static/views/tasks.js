@@ -1,0 +1,287 @@
+/** The list of tasks: filters, pages, and news without a reload. */
+
+import { get, Problem } from "../api.js";
+import { fill, h, icon } from "../dom.js";
+import { keepFresh } from "../live.js";
+import { announce } from "../parts/announce.js";
+import { field } from "../parts/form.js";
+import { empty, problemNotice } from "../parts/notice.js";
+import { replaceQuery } from "../router.js";
+import { isAdmin } from "../session.js";
+import { isEnded, STATE_GROUPS, STATES } from "../words.js";
+import { taskRow } from "./task_row.js";
+
+const PAGE = 50;
+const BUSY_MS = 2_000; // something on the page may change
+const IDLE_MS = 5_000; // nothing does; a new task may still come from elsewhere
+const MOST_OLD = 8; // unfinished tasks of older pages that are asked for at a time
+const TYPING_MS = 300;
+
+export function tasksView({ query, signal }) {
+  const list = new TaskList({ withOwner: isAdmin(), signal });
+  const filters = filterBar(query, (wanted) => list.filter(wanted), signal);
+  const node = h(
+    "div",
+    { class: "view" },
+    h(
+      "div",
+      { class: "view-head" },
+      h("h1", { tabindex: "-1" }, isAdmin() ? "Tasks" : "My tasks"),
+      h("a", { href: "/reports/new", class: "button primary" }, icon("report"), "Order a report"),
+    ),
+    filters.node,
+    list.node,
+  );
+  list.begin(filters.wanted());
+  return { title: isAdmin() ? "Tasks" : "My tasks", node };
+}
+
+class TaskList {
+  /** @type {Map<string, ReturnType<typeof taskRow>>} by id, newest first */
+  #rows = new Map();
+  #next = null;
+  #wanted = {};
+  #turn = 0; // counts filters; an answer to an earlier one is dropped
+  #hasAsked = false;
+  #refresh = () => {};
+
+  constructor({ withOwner, signal }) {
+    this.withOwner = withOwner;
+    this.signal = signal;
+    this.body = h("tbody", { role: "rowgroup" });
+    this.place = h("div", { class: "list-place" }, h("p", { class: "loading", role: "status" }, "Loading…"));
+    this.table = h("table", { class: "tasks", role: "table", "aria-label": "Tasks" }, this.#head(), this.body);
+    this.table.hidden = true;
+    this.more = h("button", { type: "button", class: "button", onclick: () => void this.#older() }, "Show more");
+    this.more.hidden = true;
+    this.node = h("div", {}, this.table, this.place, h("div", { class: "actions middle" }, this.more));
+  }
+
+  begin(wanted) {
+    this.#wanted = wanted;
+    this.#refresh = keepFresh((signal) => this.#load(signal), this.signal);
+  }
+
+  filter(wanted) {
+    this.#wanted = wanted;
+    this.#turn += 1;
+    this.#hasAsked = false;
+    this.#refresh();
+  }
+
+  #head() {
+    const names = ["State", "Task", "Progress", this.withOwner && "Owner", "Ordered", "Took"].filter(Boolean);
+    const cells = names.map((name) => h("th", { role: "columnheader", scope: "col" }, name));
+    return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, cells));
+  }
+
+  #path(cursor) {
+    const query = new URLSearchParams({ limit: PAGE, ...this.#wanted });
+    if (cursor) query.set("cursor", cursor);
+    return `/tasks?${query}`;
+  }
+
+  /** Bring the first page up to date, and what is unfinished on those after it. */
+  async #load(signal) {
+    const turn = this.#turn;
+    let page;
+    try {
+      page = await get(this.#path(), { signal });
+    } catch (error) {
+      if (error instanceof Problem && turn === this.#turn && !signal.aborted) this.#say(error);
+      throw error;
+    }
+    if (turn !== this.#turn) return 0;
+    this.#take(page);
+    await this.#loadOld(new Set(page.items.map((task) => task.id)), signal);
+    return this.#isBusy() ? BUSY_MS : IDLE_MS;
+  }
+
+  #take(page) {
+    const isNews = page.items.some((task) => !this.#rows.has(task.id));
+    const isJoined = page.items.some((task) => this.#rows.has(task.id));
+    if (!this.#hasAsked || (!isJoined && this.#rows.size > 0)) {
+      // A new filter, or so many new tasks that there would be a hole: begin afresh.
+      this.#keepOnly(new Set(page.items.map((task) => task.id)));
+      this.#next = page.next;
+    } else {
+      this.#dropGone(page);
+    }
+    for (const task of page.items) this.#put(task);
+    if (isNews) this.#sort();
+    this.#hasAsked = true;
+    this.#show();
+  }
+
+  /** Rows within the page's span that are not on it have left the filter, or were purged. */
+  #dropGone(page) {
+    const there = new Set(page.items.map((task) => task.id));
+    const last = page.next ? page.items.at(-1)?.id : "";
+    for (const id of this.#rows.keys()) {
+      if (id >= last && !there.has(id)) this.#drop(id);
+    }
+  }
+
+  async #loadOld(fresh, signal) {
+    const old = [...this.#rows.values()]
+      .map((row) => row.task())
+      .filter((task) => !fresh.has(task.id) && !isEnded(task.state))
+      .slice(0, MOST_OLD);
+    const answers = await Promise.allSettled(old.map((task) => get(`/tasks/${task.id}`, { signal })));
+    for (const [index, { status, value, reason }] of answers.entries()) {
+      if (status === "fulfilled") this.#putIfWanted(value);
+      else if (reason.status === 404) this.#drop(old[index].id);
+    }
+  }
+
+  #putIfWanted(task) {
+    const { state } = this.#wanted;
+    if (state && task.state !== state) this.#drop(task.id);
+    else this.#rows.get(task.id)?.update(task);
+  }
+
+  async #older() {
+    const turn = this.#turn;
+    this.more.setAttribute("aria-disabled", "true");
+    try {
+      const page = await get(this.#path(this.#next), { signal: this.signal });
+      if (turn !== this.#turn) return;
+      for (const task of page.items) this.#put(task);
+      this.#next = page.next;
+      this.#sort();
+      this.#show();
+      announce(`${page.items.length} more tasks.`);
+      this.#rows.get(page.items[0]?.id)?.node.querySelector("a").focus();
+    } catch (error) {
+      if (error instanceof Problem && !this.signal.aborted) this.#say(error);
+    } finally {
+      this.more.removeAttribute("aria-disabled");
+    }
+  }
+
+  #put(task) {
+    const row = this.#rows.get(task.id);
+    if (row) row.update(task);
+    else {
+      const made = taskRow(task, { withOwner: this.withOwner });
+      made.node.toggleAttribute("data-new", this.#hasAsked);
+      this.#rows.set(task.id, made);
+    }
+  }
+
+  /** Ids are made in the order of time. Only what stands elsewhere is moved. */
+  #sort() {
+    const sorted = [...this.#rows].sort(([a], [b]) => (a < b ? 1 : -1));
+    this.#rows = new Map(sorted);
+    let place = this.body.firstChild;
+    for (const [, { node }] of sorted) {
+      if (node === place) place = place.nextSibling;
+      else this.body.insertBefore(node, place);
+    }
+  }
+
+  #keepOnly(ids) {
+    for (const id of [...this.#rows.keys()]) if (!ids.has(id)) this.#drop(id);
+  }
+
+  #drop(id) {
+    const { node } = this.#rows.get(id);
+    if (node.contains(document.activeElement)) {
+      const near = node.nextElementSibling ?? node.previousElementSibling;
+      (near?.querySelector("a") ?? document.getElementById("main")).focus();
+    }
+    node.remove();
+    this.#rows.delete(id);
+  }
+
+  #isBusy() {
+    return [...this.#rows.values()].some((row) => !isEnded(row.task().state));
+  }
+
+  #show() {
+    const isEmpty = this.#rows.size === 0;
+    this.table.hidden = isEmpty;
+    this.more.hidden = !this.#next || isEmpty;
+    if (!isEmpty) this.place.replaceChildren();
+    else if (!this.place.querySelector(".empty")) fill(this.place, this.#emptiness());
+    else if (this.place.dataset.turn !== String(this.#turn)) fill(this.place, this.#emptiness());
+    this.place.dataset.turn = String(this.#turn);
+  }
+
+  #emptiness() {
+    if (Object.keys(this.#wanted).length > 0) {
+      return empty("No task matches", "Tasks that come to match appear here by themselves.");
+    }
+    const order = h("a", { href: "/reports/new", class: "button" }, "Order a report");
+    return empty("Nothing on its way yet", "Work that you order shows here, from the start to its end.", order);
+  }
+
+  #say(problem) {
+    this.place.dataset.turn = "";
+    fill(this.place, problemNotice(problem));
+  }
+}
+
+function filterBar(query, apply, signal) {
+  const options = STATE_GROUPS.map(([group, states]) =>
+    h("optgroup", { label: group }, states.map((state) => h("option", { value: state }, STATES[state][0]))),
+  );
+  const state = field({
+    label: "State",
+    name: "state",
+    control: h("select", {}, h("option", { value: "" }, "Any"), options),
+  });
+  const name = field({
+    label: "Task name",
+    name: "name",
+    type: "search",
+    list: "task-names",
+    placeholder: "e.g. reports.user_activity",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 200,
+  });
+  const clear = h("button", { type: "reset", class: "button quiet" }, "Clear");
+  state.input.value = query.get("state") ?? "";
+  if (state.input.selectedIndex < 0) state.input.value = "";
+  name.input.value = query.get("name") ?? "";
+  let timer = 0;
+
+  function wanted() {
+    const given = { state: state.input.value, name: name.input.value.trim() };
+    return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
+  }
+
+  function changed() {
+    clearTimeout(timer);
+    if (signal.aborted) return;
+    const now = wanted();
+    clear.hidden = Object.keys(now).length === 0;
+    replaceQuery(new URLSearchParams(now));
+    apply(now);
+  }
+
+  clear.hidden = Object.keys(wanted()).length === 0;
+  const node = h(
+    "form",
+    { class: "filters", role: "search", "aria-label": "Filter the tasks", onsubmit: (event) => {
+      event.preventDefault();
+      changed();
+    } },
+    state.node,
+    name.node,
+    h("datalist", { id: "task-names" }, h("option", { value: "reports.user_activity" })),
+    clear,
+  );
+  state.input.addEventListener("change", changed);
+  name.input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(changed, TYPING_MS);
+  });
+  node.addEventListener("reset", () => {
+    state.input.focus();
+    setTimeout(changed, 0); // the fields are emptied after this event
+  });
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return { node, wanted };
+}

@@ -1,0 +1,59 @@
+"""Builds and serves the web application: the API, the console, the probes."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tasuki.ui import mount_console
+from tasuki.web.middleware import SecurityHeaders
+from tasuki.web.problem import error_of, problem_response
+from tasuki.web.server import listen, serve
+from tasuki.wiring.probes import build_probes
+from tasuki.wiring.settings import Settings
+from tasuki.wiring.system import Tasuki
+
+
+def create_app(tasuki: Tasuki) -> FastAPI:
+    """Return the whole web application of a system."""
+    app = FastAPI(
+        title="Tasuki",
+        summary="Background work that people can watch.",
+        version="1",
+        max_body_size=tasuki.settings.web.max_body_bytes,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_exception_handler(HTTPException, _as_problem)
+    app.add_exception_handler(Exception, _as_problem)
+    tasuki.install(app)
+    app.include_router(build_probes(tasuki))
+    mount_console(app)
+    public_url = tasuki.settings.web.public_url or ""
+    app.add_middleware(SecurityHeaders, over_tls=public_url.startswith("https:"))
+    return app
+
+
+def run_web(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        on_ready: Told the address once the first request would be answered.
+    """
+    tasuki = Tasuki(settings)
+    listener = listen(settings.web)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    serve(
+        create_app(tasuki),
+        listener,
+        settings.web,
+        on_ready=lambda: on_ready(address),
+        on_stop=tasuki.stop_streams,
+    )
+
+
+async def _as_problem(_: Request, exc: Exception) -> Response:
+    return problem_response(error_of(exc))

@@ -1,0 +1,44 @@
+"""Runs a worker: Celery around a lane around an engine."""
+
+from tasuki.core.registry import Registry
+from tasuki.tasks.celery import WorkerOptions, build_celery_app, run_worker
+from tasuki.tasks.engine.lanes import CpuLane, IoLane, Lane
+from tasuki.tasks.engine.stopsign import StopSign
+from tasuki.wiring.engines import WorkerEngine
+from tasuki.wiring.people import OwnAccounts
+from tasuki.wiring.services import Ground, build_catalogue, build_services
+from tasuki.wiring.settings import Settings
+
+# A loop that does not answer for this part of a lease is blocked: the process must end
+# itself before the leases of the innocent do.
+_BLOCKED_AFTER = 0.6
+
+
+def run(settings: Settings, options: WorkerOptions) -> int:
+    """Run a worker until it is told to stop, and return its exit code."""
+    catalogue = build_catalogue(settings.tasks.modules)
+    sign = StopSign()
+
+    def services(ground: Ground) -> Registry:
+        return build_services(ground, OwnAccounts(settings))
+
+    engine = WorkerEngine(
+        settings=settings,
+        catalogue=catalogue,
+        lane=options.lane,
+        sign=sign,
+        services=services,
+    )
+
+    def start_lane() -> Lane:
+        if options.lane == "io":
+            return IoLane(engine, watch_s=settings.tasks.lease_s * _BLOCKED_AFTER)
+        return CpuLane(engine)
+
+    app = build_celery_app(
+        settings.need_broker_url(),
+        catalogue,
+        concurrency=options.concurrency or settings.tasks.io_concurrency,
+        is_worker=True,
+    )
+    return run_worker(app, catalogue, options, sign=sign, start_lane=start_lane)
