@@ -7,6 +7,7 @@ import pytest
 import redis.asyncio as redis
 
 from support.client import Client
+from support.live import Live, live_settings, running_live
 from support.servers import Servers, running_servers
 from support.system import System
 from tasuki.core.database import Database
@@ -58,3 +59,10 @@ async def admin(system: System) -> AsyncGenerator[Client]:
         system.web()
     async with Client(base_url=system.url, timeout=20) as client:
         yield await client.sign_in()
+
+
+@pytest.fixture
+async def live(tmp_path: Path, database_url: str, redis_url: str) -> AsyncGenerator[Live]:
+    """The application and a worker in the test's own loop; work is done when a test says so."""
+    async with running_live(live_settings(database_url, redis_url, tmp_path)) as made:
+        yield made

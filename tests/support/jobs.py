@@ -7,6 +7,7 @@ import signal
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tasuki import Fatal, Retry, TaskContext, task
 
@@ -16,6 +17,13 @@ async def echo(ctx: TaskContext, *, text: str = "hello") -> dict[str, str]:
     """Return its argument."""
     del ctx
     return {"text": text}
+
+
+@task("test.keep")
+async def keep(ctx: TaskContext, *, data: Any = None) -> Any:
+    """Return whatever it was given."""
+    del ctx
+    return data
 
 
 @task("test.echo_cpu", lane="cpu")

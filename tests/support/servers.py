@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import socket
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -69,3 +70,10 @@ def running_servers(folder: Path) -> Generator[Servers]:
         servers = Servers(postgres_dsn=dsn, redis_url=redis_url)
         asyncio.run(servers.make_template())
         yield servers
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

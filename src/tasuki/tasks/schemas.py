@@ -23,6 +23,8 @@ class Progress(BaseModel):
 class ArtifactOut(BaseModel):
     """The file a task left."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     name: str
     media_type: str
     size_bytes: int

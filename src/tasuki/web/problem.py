@@ -19,7 +19,9 @@ from starlette.responses import JSONResponse
 
 from tasuki.core.errors import (
     BodyTooLarge,
+    Forbidden,
     MethodNotAllowed,
+    NotAuthenticated,
     NotFound,
     TasukiError,
     UnsupportedMediaType,
@@ -31,6 +33,9 @@ from tasuki.web.origin import refuse_foreign_writes
 log = get_logger(__name__)
 
 _ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {
+    400: ValidationFailed,
+    401: NotAuthenticated,
+    403: Forbidden,
     404: NotFound,
     405: MethodNotAllowed,
     413: BodyTooLarge,
@@ -104,6 +109,11 @@ def error_of(exc: Exception) -> TasukiError:
     return internal
 
 
+def is_known(exc: StarletteHTTPException) -> bool:
+    """Whether we have an error of our own for this status."""
+    return exc.status_code in _ERRORS_OF_STATUS
+
+
 class ProblemRoute(APIRoute):
     """A route whose failures are problems, and which no other site can write to."""
 
@@ -115,7 +125,11 @@ class ProblemRoute(APIRoute):
             try:
                 refuse_foreign_writes(request)
                 return await handler(request)
-            except Exception as exc:  # noqa: BLE001  # this is the border where errors end
+            except Exception as exc:
+                # A dependency of the application Tasuki is installed in may answer with a
+                # status that we have no word for; its own handlers do.
+                if isinstance(exc, StarletteHTTPException) and not is_known(exc):
+                    raise
                 return problem_response(error_of(exc))
 
         return handle

@@ -42,9 +42,9 @@ class EventStreamResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, produce: Producer) -> None:
+    def __init__(self, produce: Producer, status_code: int = 200) -> None:
         """Take the coroutine function that is given `emit` and returns at the end."""
-        super().__init__()
+        super().__init__(status_code=status_code)
         self._produce = produce
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
@@ -53,7 +53,8 @@ class EventStreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head at once, then whatever the producer pushes."""
         del scope
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        head = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **head})
 
         async def emit(data: bytes) -> None:
             async with asyncio.timeout(_SEND_TIMEOUT_S):

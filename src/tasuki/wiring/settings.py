@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from tasuki.accounts.settings import AccountsSettings
+from tasuki.core.database import async_url
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.tasks.settings import FilesSettings, TasksSettings
 from tasuki.web.settings import WebSettings
@@ -27,8 +28,8 @@ RUNNING_FILE = "running.json"
 """In the data directory while ``tasuki up`` runs: the URLs of its servers, for us alone."""
 
 
-class MissingSetting(ValueError):
-    """A setting is needed that nobody set."""
+class BadSetting(ValueError):
+    """A setting is needed that nobody set, or it cannot be what it says."""
 
 
 class Settings(BaseSettings):
@@ -64,18 +65,24 @@ class Settings(BaseSettings):
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")
 
     def need_database_url(self) -> str:
-        """Return the database's URL.
+        """Return the database's URL, as SQLAlchemy's asynchronous engines take it.
 
         Raises:
-            MissingSetting: There is none.
+            BadSetting: There is none, or it is not PostgreSQL's.
         """
-        return self._need(self.database_url, "TASUKI_DATABASE_URL")
+        name = "TASUKI_DATABASE_URL"
+        try:
+            return async_url(self._need(self.database_url, name))
+        except BadSetting:
+            raise
+        except ValueError as exc:
+            raise BadSetting(f"{name}: {exc}") from exc
 
     def need_redis_url(self) -> str:
         """Return the URL of Redis or Valkey.
 
         Raises:
-            MissingSetting: There is none.
+            BadSetting: There is none.
         """
         return self._need(self.redis_url, "TASUKI_REDIS_URL")
 
@@ -83,7 +90,7 @@ class Settings(BaseSettings):
         """Return the URL of Celery's broker.
 
         Raises:
-            MissingSetting: There is neither a broker nor a Redis.
+            BadSetting: There is neither a broker nor a Redis.
         """
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
@@ -100,7 +107,7 @@ class Settings(BaseSettings):
                 f"{name} is not set, and no `tasuki up` runs on {self.data_dir.resolve()}. "
                 "Set it, or start `tasuki up`."
             )
-            raise MissingSetting(msg)
+            raise BadSetting(msg)
         return value.get_secret_value()
 
 

@@ -191,7 +191,11 @@ class Runner:
         run.is_ending = True
         if run.reporter is not None:
             await self._persist(run, run.reporter.write)
-        await self._persist(run, lambda: self._ender.end(end))
+        await self._persist(run, lambda: self._write_end(end))
+
+    async def _write_end(self, end: End) -> None:
+        if not await self._ender.end(end):
+            log.warning("lease_lost", task_id=str(end.id), refused=str(end.state))
 
     async def _success(self, run: Run, returned: Any) -> End:
         """Return the successful end; a large result becomes a file."""

@@ -1,0 +1,28 @@
+"""Tasks that the console's tests look at."""
+
+import asyncio
+from pathlib import Path
+
+from tasuki import Retry, TaskContext, task
+
+
+@task("console.say", retry=Retry(tries=1))
+async def say(
+    ctx: TaskContext,
+    *,
+    lines: list[str],
+    then: list[str] | None = None,
+    hold: str | None = None,
+    fail: str | None = None,
+) -> dict[str, list[str]]:
+    """Write lines, wait until a file is there, write more, and return or raise what was given."""
+    for number, line in enumerate(lines, start=1):
+        await ctx.log(line)
+        await ctx.progress(number, of=len(lines) + len(then or []), unit="lines", message=line)
+    while hold is not None and not Path(hold).exists():
+        await asyncio.sleep(0.02)
+    for line in then or []:
+        await ctx.log(line, "warning")
+    if fail is not None:
+        raise RuntimeError(fail)
+    return {"lines": lines}

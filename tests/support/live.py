@@ -1,0 +1,185 @@
+"""The real application and an io worker's engine in the test's own loop, on a real port.
+
+Starts in a fraction of a second, where `support.system` starts real processes in several.
+Nothing runs a task until a test says `work`, so a test decides when what happens.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from support.client import Client
+from tasuki.accounts import SessionService, TokenService, UserService
+from tasuki.accounts.records import Role
+from tasuki.core.database import Database
+from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.stopsign import StopSign
+from tasuki.tasks.settings import TasksSettings
+from tasuki.web.settings import WebSettings
+from tasuki.wiring import Settings, Tasuki
+from tasuki.wiring.engines import WorkerEngine
+from tasuki.wiring.people import OwnAccounts
+from tasuki.wiring.services import build_services
+from tasuki.wiring.web import create_app
+
+MODULES = ("support.jobs",)
+BODY_LIMIT = 65_536
+"""Bytes of the largest body that a `Live` takes."""
+
+
+@dataclass
+class Live:
+    """A web process and a worker without processes.
+
+    Attributes:
+        url: Where it answers.
+    """
+
+    app: FastAPI
+    url: str
+    tasuki: Tasuki
+    engine: Engine
+    clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def database(self) -> Database:
+        """The web process's own pool."""
+        return self.tasuki.services.get(Database)
+
+    async def work(self, queue: str = "default") -> int:
+        """Run what is due, as a worker does when a bell rings; return how many tasks."""
+        assert self.engine.pump is not None
+        return await self.engine.pump.answer(queue)
+
+    @asynccontextmanager
+    async def working(self, queue: str = "default") -> AsyncGenerator[None]:
+        """Run what is due while the block runs."""
+        running = asyncio.create_task(self.work(queue))
+        try:
+            yield
+        finally:
+            async with asyncio.timeout(10):
+                await running
+
+    async def client(self, **headers: str) -> Client:
+        """Return a client that is nobody."""
+        return await self.clients.enter_async_context(
+            Client(base_url=self.url, timeout=10, headers=headers)
+        )
+
+    async def user(
+        self, username: str, *, role: Role = "user", scopes: tuple[str, ...] = ()
+    ) -> Client:
+        """Make a user and return a browser in which they are signed in."""
+        services = self.tasuki.services
+        async with self.database.unit_of_work() as session:
+            user = await services.get(UserService).create(
+                session,
+                username=username,
+                email=f"{username}@example.org",
+                role=role,
+                scopes=scopes,
+            )
+            secret = await services.get(SessionService).begin(
+                session, user.id, address="192.0.2.1", user_agent="test"
+            )
+        client = await self.client()
+        client.cookies.set("tasuki_session", secret)
+        return client
+
+    async def token(self, client: Client) -> str:
+        """Make an API token for whoever is signed in there."""
+        user_id = (await client.get("/api/v1/auth/me")).json()["id"]
+        async with self.database.unit_of_work() as session:
+            _, token = await self.tasuki.services.get(TokenService).create(
+                session, user_id, name="test"
+            )
+        return token
+
+
+def live_settings(database_url: str, redis_url: str, folder: Path) -> Settings:
+    """Return settings with short times."""
+    return Settings(
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url),
+        data_dir=folder,
+        tasks=TasksSettings(modules=MODULES, lease_s=5, look_every_s=0.2),
+        web=WebSettings(max_body_bytes=BODY_LIMIT, drain_s=0),
+    )
+
+
+@asynccontextmanager
+async def running_live(settings: Settings) -> AsyncGenerator[Live]:
+    """Serve the application until the block ends."""
+    tasuki = Tasuki(settings)
+    app = create_app(tasuki)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serving(app, tasuki))
+        build = WorkerEngine(
+            settings=settings,
+            catalogue=tasuki.catalogue,
+            lane="io",
+            sign=StopSign(),
+            services=lambda ground: build_services(ground, OwnAccounts(settings)),
+        )
+        engine = await build(asyncio.get_running_loop(), lambda _run: None)
+        stack.push_async_callback(engine.close)
+        engine.start()
+        live = Live(app=app, url=url, tasuki=tasuki, engine=engine)
+        async with live.clients:
+            yield live
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves the signals to pytest."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, tasuki: Tasuki) -> AsyncGenerator[str]:
+    """Serve an application on a free port of this machine and give its address."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Quiet(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+        try:
+            url = f"http://{host}:{port}"
+            await _answers(url, running)
+            yield url
+        finally:
+            tasuki.stop_streams()
+            server.should_exit = True
+            async with asyncio.timeout(10):
+                await running
+
+
+async def _answers(url: str, running: "asyncio.Task[None]") -> None:
+    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+        while not running.done():
+            with contextlib.suppress(httpx.TransportError):
+                await client.get(f"{url}/healthz")
+                return
+            await asyncio.sleep(0.01)
+    raise AssertionError("the application did not start")
