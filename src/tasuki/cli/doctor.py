@@ -84,8 +84,7 @@ async def _database(settings: Settings) -> str:
     database = Database(settings.need_database_url(), pool_size=1, name="tasuki doctor")
     try:
         async with database.driver() as connection:
-            number = connection.get_server_version()
-            return f"PostgreSQL {number.major}.{number.minor}"
+            return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
     finally:
         await database.close()
 

@@ -17,7 +17,7 @@ from tasuki.cli.output import errors
 from tasuki.core.errors import TasukiError
 from tasuki.core.settings import UnknownSetting
 from tasuki.wiring.services import ModuleNotLoaded
-from tasuki.wiring.settings import MissingSetting
+from tasuki.wiring.settings import BadSetting
 
 app = typer.Typer(
     name="tasuki",
@@ -60,7 +60,7 @@ def main() -> None:
         _fail(_settings_faults(exc))
     except (
         UnknownSetting,
-        MissingSetting,
+        BadSetting,
         ModuleNotLoaded,
         FileNotFoundError,
         PermissionError,

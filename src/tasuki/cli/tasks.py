@@ -61,14 +61,17 @@ def list_tasks(
         for record in found:
             _print_json(record)
         return
-    table = Table("id", "name", "state", "progress", "attempt", "age", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("id", no_wrap=True, min_width=36)  # whole: it is what one copies
+    table.add_column("name", overflow="fold")
+    for column in ("state", "done", "age"):
+        table.add_column(column, no_wrap=True)
     for record in found:
         table.add_row(
             str(record.id),
             Text(record.name),
             Text(record.state, style=_COLOURS.get(record.state, "")),
             Text(_progress_of(record)),
-            f"{record.attempt}/{record.max_attempts}",
             _age(record.created_at),
         )
     out.print(table)
