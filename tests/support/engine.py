@@ -105,6 +105,7 @@ class Bench:
             room=room,
             is_stopping=lambda: self.is_stopping,
             longest_s=60,
+            alone_s=self.settings.lease_s,
         )
 
     async def order(self, task: Task[..., Any], **args: Any) -> TaskHandle:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -120,6 +121,13 @@ def live_settings(database_url: str, redis_url: str, folder: Path) -> Settings:
 @asynccontextmanager
 async def running_live(settings: Settings) -> AsyncGenerator[Live]:
     """Serve the application until the block ends."""
+    # structlog's default prints every local variable of a traceback, which takes minutes.
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
     tasuki = Tasuki(settings)
     app = create_app(tasuki)
     async with AsyncExitStack() as stack:

@@ -3,10 +3,11 @@
 import { get, Problem, post } from "./api.js";
 import { fill, h } from "./dom.js";
 import { startTicking } from "./format.js";
+import { announce } from "./parts/announce.js";
 import { problemNotice } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
 import { createRouter, pathOfClick } from "./router.js";
-import { onOtherTab, signedOut, user } from "./session.js";
+import { onOtherTab, signedOut, signInNote, user } from "./session.js";
 import { accountView } from "./views/account.js";
 import { reportView } from "./views/report.js";
 import { signInView } from "./views/sign_in.js";
@@ -30,7 +31,7 @@ const router = createRouter(
     fill(frame.main, node);
     frame.at(window.location.pathname);
     // Keyboard and screen reader go on where the new view begins.
-    if (!isFirst) focusHeading(node);
+    if (!isFirst || shownUser === null) focusHeading(node);
   },
 );
 
@@ -68,11 +69,11 @@ user.watch((now) => {
   if (now === null) {
     router.leave();
     frame = null;
-    const { title, node } = signInView();
+    const { title, node, first } = signInView();
     document.title = `${title} · Tasuki`;
-    const isFirst = shownUser === undefined;
     fill(root, node);
-    if (!isFirst) focusHeading(node);
+    first.focus();
+    announce(signInNote.get());
   } else {
     frame = shell(now, () => void signOut());
     fill(root, frame.node);
@@ -87,7 +88,7 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   router.go(path);
 });
-window.addEventListener("popstate", () => frame && router.render());
+window.addEventListener("popstate", () => frame && router.moved());
 
 async function begin() {
   try {
@@ -99,7 +100,15 @@ async function begin() {
       return;
     }
     const again = h("button", { type: "button", class: "button", onclick: begin }, "Try again");
-    fill(root, h("main", { id: "main", class: "alone" }, h("h1", {}, "Tasuki"), problemNotice(error, again)));
+    fill(
+      root,
+      h(
+        "main",
+        { id: "main", class: "alone" },
+        h("h1", {}, "Tasuki"),
+        problemNotice(error, again),
+      ),
+    );
   }
 }
 

@@ -76,9 +76,9 @@ export function icon(name) {
   return svg;
 }
 
-/** Text for screen readers only. */
-export function hidden(text) {
-  return h("span", { class: "visually-hidden" }, text);
+/** A dotted name that may be broken after its dots and underscores. */
+export function breakable(name) {
+  return name.split(/(?<=[._])/).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
 }
 
 let lastId = 0;

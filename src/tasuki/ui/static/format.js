@@ -50,12 +50,15 @@ export const number = (value) => NUMBER.format(value);
 /** "1 min 20 s". Units are the SI's and need no language. */
 export function duration(ms) {
   const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 0.1) return `< ${NUMBER.format(0.1)} s`;
   if (seconds < 10) return `${NUMBER.format(Math.floor(seconds * 10) / 10)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return hours < 48
+    ? `${hours} h ${minutes % 60} min`
+    : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 /** "40.2 kB". */

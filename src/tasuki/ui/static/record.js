@@ -22,13 +22,24 @@ export function after(task, event) {
       };
     case "scheduled":
     case "queued":
-      return { ...task, state: type, progress: null, crash_count: data.crash_count ?? task.crash_count };
+      return {
+        ...task,
+        state: type,
+        progress: null,
+        crash_count: data.crash_count ?? task.crash_count,
+      };
     case "retrying":
       return { ...task, state: type, error: data.error, available_at: data.available_at };
     case "cancelling":
       return { ...task, state: type };
     default:
       if (!isEnded(type)) return task;
-      return { ...task, state: type, finished_at: at, error: data.error ?? null, result: data.result };
+      return {
+        ...task,
+        state: type,
+        finished_at: at,
+        error: data.error ?? null,
+        result: data.result,
+      };
   }
 }

@@ -14,11 +14,13 @@
 export function createRouter(routes, show) {
   let leaving = new AbortController();
   let isFirst = true;
+  let shownAt = "";
 
   function render() {
     leaving.abort();
     leaving = new AbortController();
     const { pathname, search } = window.location;
+    shownAt = pathname + search;
     const [view, params] = find(routes, pathname);
     const visit = { params, query: new URLSearchParams(search), signal: leaving.signal };
     show(view(visit), isFirst);
@@ -27,6 +29,10 @@ export function createRouter(routes, show) {
 
   return {
     render,
+    /** The browser went back or forth. A jump within the page is none of our business. */
+    moved() {
+      if (window.location.pathname + window.location.search !== shownAt) render();
+    },
     /** Leave the current view and show nothing of it. */
     leave: () => leaving.abort(),
     go(path) {

@@ -1,5 +1,7 @@
 /** What the console calls things: states, tasks, browsers. */
 
+import { number } from "./format.js";
+
 /** State → [word, tone, icon, what it means]. */
 export const STATES = {
   scheduled: ["Scheduled", "wait", "clock", "It waits for the time it was ordered for."],
@@ -25,7 +27,14 @@ export const STATE_GROUPS = [
 const ENDED = new Set(STATE_GROUPS[2][1]);
 
 /** The events of a task's stream. */
-export const KINDS = ["snapshot", "progress", "log", "artifact", "started", ...Object.keys(STATES)];
+export const KINDS = [
+  "snapshot",
+  "progress",
+  "log",
+  "artifact",
+  "started",
+  ...Object.keys(STATES),
+];
 
 export const isEnded = (state) => ENDED.has(state);
 
@@ -67,11 +76,9 @@ export function progressOf(task) {
   }
   const { current, total, unit, message } = progress;
   const part = total > 0 ? Math.min(1, Math.max(0, current / total)) : null;
-  const count = total === null ? `${round(current)}` : `${round(current)} of ${round(total)}`;
+  const count = total === null ? number(current) : `${number(current)} of ${number(total)}`;
   return { part, text: unit ? `${count} ${unit}` : count, message: message ?? "" };
 }
-
-const round = (value) => Math.round(value * 10) / 10;
 
 /** "Chromium on Linux", from what a browser calls itself; it may have lied. */
 export function browserOf(agent) {

@@ -23,13 +23,15 @@ export function confirm({ title, text, yes, no }) {
     );
     const dialog = h("dialog", { class: "dialog", "aria-labelledby": id }, form);
     const asked = document.activeElement;
+    const closed = new AbortController();
     dialog.addEventListener("close", () => {
+      closed.abort();
       dialog.remove();
       if (asked?.isConnected) asked.focus();
       resolve(dialog.returnValue === "yes");
     });
     // A view that is left takes its question with it.
-    window.addEventListener("popstate", () => dialog.close("no"), { once: true });
+    window.addEventListener("popstate", () => dialog.close("no"), { signal: closed.signal });
     document.body.append(dialog);
     dialog.showModal();
   });

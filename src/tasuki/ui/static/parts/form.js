@@ -32,7 +32,15 @@ export function field({ label, name, hint, control, beside, ...attributes }) {
     name,
     input,
     setFault,
-    node: h("div", { class: "field" }, h("label", { for: id }, label), input, beside, hintNode, fault),
+    node: h(
+      "div",
+      { class: "field" },
+      h("label", { for: id }, label),
+      input,
+      beside,
+      hintNode,
+      fault,
+    ),
   };
 }
 

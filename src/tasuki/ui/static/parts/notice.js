@@ -9,18 +9,25 @@ const PICTURES = { bad: "cross", ok: "check", info: "info" };
  * @param {...any} children
  */
 export function notice(tone, ...children) {
-  const role = tone === "bad" ? "alert" : "status";
-  return h("div", { class: "notice", "data-tone": tone, role }, icon(PICTURES[tone]), h("div", {}, children));
+  const role = tone === "bad" ? "alert" : null;
+  return h(
+    "div",
+    { class: "notice", "data-tone": tone, role },
+    icon(PICTURES[tone]),
+    h("div", {}, children),
+  );
 }
 
-/** The message of a failed call, with the id that finds it in the logs. */
+/** The message of a failed call; for what is our fault, with the id that finds it in the logs. */
 export function problemNotice(problem, ...children) {
   const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
+  const text = problem.message === problem.title ? wait : problem.message + wait;
+  const isOurs = problem.status >= 500 && problem.errorId;
   return notice(
     "bad",
     h("strong", {}, problem.title ?? "Something went wrong"),
-    h("p", {}, `${problem.message}${wait}`),
-    problem.errorId ? h("p", { class: "fine" }, "Error id ", h("code", {}, problem.errorId)) : null,
+    text ? h("p", {}, text) : null,
+    isOurs ? h("p", { class: "fine" }, "Error id ", h("code", {}, problem.errorId)) : null,
     children,
   );
 }

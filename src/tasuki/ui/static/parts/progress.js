@@ -7,7 +7,13 @@ export function progressBar(label) {
   const fillNode = h("span", { class: "bar-fill" });
   return h(
     "div",
-    { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 },
+    {
+      class: "bar",
+      role: "progressbar",
+      "aria-label": label,
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    },
     fillNode,
   );
 }

@@ -6,7 +6,12 @@ import { themeSwitch } from "./theme_switch.js";
 
 // One line a place; those of later pages are added here.
 const PLACES = [
-  { href: "/", name: "Tasks", picture: "list", isAt: (path) => path === "/" || path.startsWith("/tasks") },
+  {
+    href: "/",
+    name: "Tasks",
+    picture: "list",
+    isAt: (path) => path === "/" || path.startsWith("/tasks"),
+  },
   { href: "/reports/new", name: "Order a report", picture: "report" },
   { href: "/account", name: "Account", picture: "person" },
 ];
@@ -23,11 +28,19 @@ const CONNECTION = {
  */
 export function shell(user, signOut) {
   const main = h("main", { id: "main", tabindex: "-1" });
-  const links = PLACES.map((place) => [place, h("a", { href: place.href }, icon(place.picture), place.name)]);
+  const links = PLACES.map((place) => [
+    place,
+    h("a", { href: place.href }, icon(place.picture), place.name),
+  ]);
   const menu = h("div", { class: "menu", id: "menu" });
   const toggle = h(
     "button",
-    { type: "button", class: "button quiet menu-toggle", "aria-expanded": "false", "aria-controls": "menu" },
+    {
+      type: "button",
+      class: "button quiet menu-toggle",
+      "aria-expanded": "false",
+      "aria-controls": "menu",
+    },
     icon("menu"),
     "Menu",
   );
@@ -38,10 +51,30 @@ export function shell(user, signOut) {
   toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
   fill(
     menu,
-    h("nav", { "aria-label": "Main" }, h("ul", {}, links.map(([, link]) => h("li", {}, link)))),
-    h("div", { class: "rail-end" }, connectionSign(), themeSwitch(), who(user), signOutButton(signOut)),
+    h(
+      "nav",
+      { "aria-label": "Main" },
+      h(
+        "ul",
+        {},
+        links.map(([, link]) => h("li", {}, link)),
+      ),
+    ),
+    h(
+      "div",
+      { class: "rail-end" },
+      connectionSign(),
+      themeSwitch(),
+      who(user),
+      signOutButton(signOut),
+    ),
   );
-  const brand = h("a", { href: "/", class: "brand" }, h("img", { src: "/ui/img/logo.svg", alt: "", width: 30, height: 30 }), "Tasuki");
+  const brand = h(
+    "a",
+    { href: "/", class: "brand" },
+    h("img", { src: "/ui/img/logo.svg", alt: "", width: 30, height: 30 }),
+    "Tasuki",
+  );
   const rail = h("header", { class: "rail" }, brand, toggle, menu);
   rail.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || toggle.getAttribute("aria-expanded") !== "true") return;
@@ -68,7 +101,12 @@ export function skipLink() {
 
 function connectionSign() {
   const word = h("span", {});
-  const node = h("p", { class: "connection", title: "Whether this page shows news by itself" }, h("span", { class: "dot", "aria-hidden": "true" }), word);
+  const node = h(
+    "p",
+    { class: "connection", title: "Whether this page shows news by itself" },
+    h("span", { class: "dot", "aria-hidden": "true" }),
+    word,
+  );
   connection.watch((state) => {
     const [text, tone] = CONNECTION[state] ?? ["", "off"];
     setText(word, text);
@@ -90,5 +128,10 @@ function who(user) {
 }
 
 function signOutButton(signOut) {
-  return h("button", { type: "button", class: "button quiet", onclick: signOut }, icon("leave"), "Sign out");
+  return h(
+    "button",
+    { type: "button", class: "button quiet", onclick: signOut },
+    icon("leave"),
+    "Sign out",
+  );
 }

@@ -4,9 +4,9 @@ import { fill, h, icon } from "../dom.js";
 
 const KEY = "tasuki.theme";
 const CHOICES = [
-  ["system", "As the system", "half"],
-  ["light", "Light", "sun"],
-  ["dark", "Dark", "moon"],
+  ["system", "System colours", "half"],
+  ["light", "Light colours", "sun"],
+  ["dark", "Dark colours", "moon"],
 ];
 
 export function themeSwitch() {
@@ -23,8 +23,8 @@ export function themeSwitch() {
   function show() {
     const [, word, picture] = CHOICES.find(([name]) => name === chosen());
     fill(button, icon(picture), h("span", {}, word));
-    button.setAttribute("aria-label", `Colours: ${word}. Change`);
-    button.setAttribute("title", `Colours: ${word}`);
+    button.setAttribute("aria-label", `${word}; change`);
+    button.setAttribute("title", `Now: ${word}`);
   }
 }
 

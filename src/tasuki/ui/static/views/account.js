@@ -41,13 +41,21 @@ function whoPanel(me) {
     "section",
     { class: "panel", "aria-label": "You" },
     h("h2", {}, "You"),
-    h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    h(
+      "dl",
+      { class: "facts" },
+      rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
   );
 }
 
 function passwordPanel(me, signal, changed) {
   const password = (spec) => field({ type: "password", required: true, maxlength: 128, ...spec });
-  const old = password({ label: "Present password", name: "old", autocomplete: "current-password" });
+  const old = password({
+    label: "Present password",
+    name: "old",
+    autocomplete: "current-password",
+  });
   const fresh = password({
     label: "New password",
     name: "new",
@@ -55,7 +63,11 @@ function passwordPanel(me, signal, changed) {
     minlength: 8,
     hint: "8 to 128 characters of any kind. Your other browsers are signed out.",
   });
-  const again = password({ label: "New password again", name: "again", autocomplete: "new-password" });
+  const again = password({
+    label: "New password again",
+    name: "again",
+    autocomplete: "new-password",
+  });
   const check = () => {
     const differs = again.input.value !== fresh.input.value;
     again.input.setCustomValidity(differs ? "The two are not the same." : "");
@@ -67,7 +79,11 @@ function passwordPanel(me, signal, changed) {
     action: "Change the password",
     busy: "Changing…",
     submit: async () => {
-      await post("/auth/password", { old: old.input.value, new: fresh.input.value }, { signal, isSignIn: true });
+      await post(
+        "/auth/password",
+        { old: old.input.value, new: fresh.input.value },
+        { signal, isSignIn: true },
+      );
       for (const one of [old, fresh, again]) one.input.value = "";
       again.input.setCustomValidity("");
       place.append(notice("ok", "The password is changed."));
@@ -76,7 +92,15 @@ function passwordPanel(me, signal, changed) {
     },
   });
   // Password managers look for the name that belongs to it.
-  const name = h("input", { type: "text", autocomplete: "username", value: me.username, readonly: true, class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" });
+  const name = h("input", {
+    type: "text",
+    autocomplete: "username",
+    value: me.username,
+    readonly: true,
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
   node.prepend(name);
   return h("section", { class: "panel", "aria-label": "Password" }, h("h2", {}, "Password"), node);
 }

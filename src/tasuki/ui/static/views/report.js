@@ -28,7 +28,12 @@ export function reportView({ query, signal }, go) {
   const language = field({
     label: "Language",
     name: "language",
-    control: h("select", {}, h("option", { value: "en" }, "English"), h("option", { value: "ja", lang: "ja" }, "日本語 (Japanese)")),
+    control: h(
+      "select",
+      {},
+      h("option", { value: "en" }, "English"),
+      h("option", { value: "ja", lang: "ja" }, "日本語 (Japanese)"),
+    ),
   });
   language.input.value = query.get("language") === "ja" ? "ja" : "en";
   const subject = isAdmin() ? subjectField(query.get("user_id") ?? "") : null;
@@ -46,9 +51,17 @@ export function reportView({ query, signal }, go) {
     "div",
     { class: "view narrow" },
     h("h1", { tabindex: "-1" }, "Order a report"),
-    h("p", { class: "lead" }, "A PDF with what you did in a period, day by day. You can watch it being made."),
+    h(
+      "p",
+      { class: "lead" },
+      "A PDF with what you did in a period, day by day. You can watch it being made.",
+    ),
     formNode,
-    h("datalist", { id: "zones" }, zones().map((zone) => h("option", { value: zone }))),
+    h(
+      "datalist",
+      { id: "zones" },
+      zones().map((zone) => h("option", { value: zone })),
+    ),
   );
   return { title: "Order a report", node };
 }
@@ -60,7 +73,11 @@ function orderOnce(go, signal) {
   return async (body) => {
     const text = JSON.stringify(body);
     if (text !== last.text) last = { text, key: freshKey() };
-    const { task_id: id } = await call("POST", "/tasks/generate-report/", { body, key: last.key, signal });
+    const { task_id: id } = await call("POST", "/tasks/generate-report/", {
+      body,
+      key: last.key,
+      signal,
+    });
     last = { text: "", key: "" };
     go(`/tasks/${id}`);
   };
@@ -79,10 +96,19 @@ function bodyOf({ days, timezone, language, subject }) {
 
 function daysField(value) {
   const choices = PERIODS.map((count) =>
-    h("button", { type: "button", class: "button small", "aria-label": `${count} days`, onclick: () => {
-      days.input.value = String(count);
-      days.setFault("");
-    } }, String(count)),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "aria-label": `${count} days`,
+        onclick: () => {
+          days.input.value = String(count);
+          days.setFault("");
+        },
+      },
+      String(count),
+    ),
   );
   const days = field({
     label: "Days",
@@ -120,7 +146,8 @@ function subjectField(value) {
     if (!/^[1-9]\d*$/.test(id)) return;
     try {
       const who = await person(Number(id));
-      if (subject.input.value.trim() === id) setText(found, [who.name, who.username].filter(Boolean).join(" · "));
+      if (subject.input.value.trim() === id)
+        setText(found, [who.name, who.username].filter(Boolean).join(" · "));
     } catch {
       if (subject.input.value.trim() === id) setText(found, "There is no such user.");
     }

@@ -23,13 +23,25 @@ export function sessionsPanel(signal) {
   async function load() {
     await guarded(fault, signal, async () => {
       const { items } = await get("/auth/sessions", { signal });
-      fill(list, items.map((one) => line(one)));
+      fill(
+        list,
+        items.map((one) => line(one)),
+      );
     });
   }
 
   function line(one) {
     const what = browserOf(one.user_agent);
-    const end = h("button", { type: "button", class: "button small", "aria-label": `End the session of ${what}`, onclick: () => void stop(one, what) }, "End");
+    const end = h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "aria-label": `End the session of ${what}`,
+        onclick: () => void stop(one, what),
+      },
+      "End",
+    );
     return h(
       "li",
       {},
@@ -37,7 +49,13 @@ export function sessionsPanel(signal) {
         "div",
         {},
         h("strong", { title: one.user_agent }, what),
-        h("span", { class: "fine" }, one.address ? `${one.address} · ` : "", "last seen ", when(one.last_seen_at)),
+        h(
+          "span",
+          { class: "fine" },
+          one.address ? `${one.address} · ` : "",
+          "last seen ",
+          when(one.last_seen_at),
+        ),
       ),
       one.current ? h("span", { class: "tag" }, "this one") : end,
     );

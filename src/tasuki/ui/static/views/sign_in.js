@@ -59,5 +59,5 @@ export function signInView() {
     ),
     h("footer", { class: "sign-in-end" }, themeSwitch()),
   );
-  return { title: "Sign in", node };
+  return { title: "Sign in", node, first: username.input };
 }

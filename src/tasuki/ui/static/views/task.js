@@ -1,14 +1,14 @@
 /** The page of one task: how far it is, what it says, its attempts, its file. */
 
 import { call, get, Problem, resultHref } from "../api.js";
-import { fill, h, icon, setAttr, setText } from "../dom.js";
+import { breakable, fill, h, icon, setAttr, setText } from "../dom.js";
 import { setSpent, setWhen, size, spent, when } from "../format.js";
-import { watchTask } from "../live.js";
 import { announce } from "../parts/announce.js";
 import { badge, setBadge } from "../parts/badge.js";
 import { confirm } from "../parts/confirm.js";
 import { notice, problemNotice } from "../parts/notice.js";
 import { progressBar, setProgress } from "../parts/progress.js";
+import { watchTask } from "../watch.js";
 import { canCancel, describe, isEnded, progressOf, STATES } from "../words.js";
 import { attempts } from "./task_attempts.js";
 import { facts } from "./task_facts.js";
@@ -28,7 +28,8 @@ export function taskView({ params, signal }) {
   );
   const lost = (problem) => fill(place, problemNotice(problem));
   if (ID.test(params.id)) void open(params.id, { heading, place, lost, signal });
-  else fill(place, notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such task.")));
+  else
+    fill(place, notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such task.")));
   return { title: "Task", node };
 }
 
@@ -40,7 +41,8 @@ async function open(id, { heading, place, lost, signal }) {
     if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     lost(error);
-    if (error.isPassing) setTimeout(() => signal.aborted || void open(id, { heading, place, lost, signal }), 3_000);
+    if (error.isPassing)
+      setTimeout(() => signal.aborted || void open(id, { heading, place, lost, signal }), 3_000);
     return;
   }
   const page = taskPage(first, { heading, signal });
@@ -50,7 +52,7 @@ async function open(id, { heading, place, lost, signal }) {
 
 function taskPage(first, { heading, signal }) {
   const { title, about } = describe(first);
-  setText(heading, title);
+  fill(heading, breakable(title));
   const state = badge();
   const bar = progressBar(`Progress of ${title}`);
   const count = h("span", { class: "hero-count" });
@@ -70,6 +72,7 @@ function taskPage(first, { heading, signal }) {
     setBadge(state, task.state);
     setAttr(hero, "data-tone", STATES[task.state]?.[1]);
     setProgress(bar, task);
+    bar.hidden = isEnded(task.state) && task.state !== "succeeded" && !task.progress;
     const progress = progressOf(task);
     setText(count, [percent(progress), progress.text].filter(Boolean).join(" · "));
     setText(message, progress.message || waitingWords(task));
@@ -96,12 +99,25 @@ function taskPage(first, { heading, signal }) {
     h("div", { class: "hero-top" }, state, h("span", { class: "hero-about" }, about), cancel.node),
     bar,
     h("div", { class: "hero-bottom" }, h("span", {}, message), count),
-    h("p", { class: "hero-times" }, "Ordered ", ordered, h("span", { class: "sep" }, "·"), "took ", took),
+    h(
+      "p",
+      { class: "hero-times" },
+      "Ordered ",
+      ordered,
+      h("span", { class: "sep" }, "·"),
+      "ran for ",
+      took,
+    ),
     file,
     fault,
   );
   show(first);
-  const node = h("div", { class: "task-page" }, hero, h("div", { class: "columns" }, h("div", {}, log.node), h("div", {}, legs.node, details.node)));
+  const node = h(
+    "div",
+    { class: "task-page" },
+    hero,
+    h("div", { class: "columns" }, h("div", {}, log.node), h("div", {}, legs.node, details.node)),
+  );
   return { node, show, hear };
 }
 
@@ -157,7 +173,8 @@ function showFile(place, task) {
 }
 
 function showFault(place, task) {
-  const key = task.error && task.state !== "cancelled" ? `${task.attempt} ${task.error.message}` : "";
+  const key =
+    task.error && task.state !== "cancelled" ? `${task.attempt} ${task.error.message}` : "";
   if ((place.dataset.fault ?? "") === key) return;
   place.dataset.fault = key;
   if (!key) {
@@ -166,12 +183,24 @@ function showFault(place, task) {
   }
   const isOver = isEnded(task.state);
   const title = isOver ? task.error.type : `Attempt ${task.attempt} failed: ${task.error.type}`;
-  fill(place, notice(isOver ? "bad" : "info", h("strong", {}, title), h("p", { class: "pre" }, task.error.message)));
+  fill(
+    place,
+    notice(
+      isOver ? "bad" : "info",
+      h("strong", {}, title),
+      h("p", { class: "pre" }, task.error.message),
+    ),
+  );
 }
 
 function cancelButton(id, signal, show) {
   const fault = h("div", { class: "cancel-fault" });
-  const button = h("button", { type: "button", class: "button danger-quiet" }, icon("stop"), "Cancel task");
+  const button = h(
+    "button",
+    { type: "button", class: "button danger-quiet" },
+    icon("stop"),
+    "Cancel task",
+  );
   let isBusy = false;
   button.addEventListener("click", async () => {
     if (isBusy) return;

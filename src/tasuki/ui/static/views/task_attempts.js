@@ -9,7 +9,13 @@ const MOST = 200; // lines
 export function attempts() {
   const list = h("ol", { class: "legs" });
   const about = h("p", { class: "fine" }, "No worker has taken it yet.");
-  const node = h("section", { class: "panel", "aria-label": "Attempts" }, h("h2", {}, "Attempts"), about, list);
+  const node = h(
+    "section",
+    { class: "panel", "aria-label": "Attempts" },
+    h("h2", {}, "Attempts"),
+    about,
+    list,
+  );
 
   return {
     node,
@@ -47,7 +53,9 @@ function words({ type, attempt, data }) {
     return ["run", "run", `Attempt ${attempt} started`, data.worker ? `by ${data.worker}` : ""];
   }
   if (type === "queued") {
-    return data.reason ? ["warn", "bolt", "Its worker was lost; back in the queue"] : ["wait", "queue", "Queued"];
+    return data.reason
+      ? ["warn", "bolt", "Its worker was lost; back in the queue"]
+      : ["wait", "queue", "Queued"];
   }
   if (type === "scheduled") return ["wait", "clock", "Scheduled"];
   if (type === "cancelling") return ["warn", "stop", "Asked to stop"];

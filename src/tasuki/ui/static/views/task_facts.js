@@ -10,7 +10,12 @@ const MOST_JSON = 20_000; // characters; a result may have megabytes
 
 export function facts(task) {
   const owner = isAdmin() ? h("span", {}) : null;
-  const times = { started_at: when(null), finished_at: when(null), available_at: when(null), expires_at: when(null) };
+  const times = {
+    started_at: when(null),
+    finished_at: when(null),
+    available_at: when(null),
+    expires_at: when(null),
+  };
   const rows = [
     ["Id", h("code", { class: "id" }, task.id), copyButton(task.id, "the id")],
     ["Name", h("code", {}, task.name)],
@@ -28,7 +33,12 @@ export function facts(task) {
     "section",
     { class: "panel", "aria-label": "Details" },
     h("h2", {}, "Details"),
-    h("dl", { class: "facts" }, rows.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))), next),
+    h(
+      "dl",
+      { class: "facts" },
+      rows.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      next,
+    ),
     json("Arguments", task.args),
     result,
   );
@@ -38,7 +48,10 @@ export function facts(task) {
     if (owner) setOwner(owner, now.owner_id);
     for (const [name, place] of Object.entries(times)) setWhen(place, now[name]);
     next.hidden = !["scheduled", "retrying"].includes(now.state);
-    const text = now.artifact || now.result === null || now.result === undefined ? "" : JSON.stringify(now.result);
+    const text =
+      now.artifact || now.result === null || now.result === undefined
+        ? ""
+        : JSON.stringify(now.result);
     if (text === shownResult) return;
     shownResult = text;
     fill(result, text ? json("Result", now.result) : null);
@@ -52,5 +65,10 @@ function json(title, value) {
   const code = h("code", {});
   setText(code, text.length > MOST_JSON ? `${text.slice(0, MOST_JSON)}…` : text);
   const isSmall = text.length < 400;
-  return h("details", { open: isSmall }, h("summary", {}, title), h("pre", { tabindex: "0", "aria-label": title }, code));
+  return h(
+    "details",
+    { open: isSmall },
+    h("summary", {}, title),
+    h("pre", { tabindex: "0", "aria-label": title }, code),
+  );
 }

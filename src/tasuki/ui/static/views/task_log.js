@@ -12,7 +12,14 @@ export function logPanel() {
   const cut = h("p", { class: "fine" }, "Earlier lines are left out.");
   cut.hidden = true;
   list.hidden = true;
-  const node = h("section", { class: "panel", "aria-label": "Log" }, h("h2", {}, "Log"), cut, none, list);
+  const node = h(
+    "section",
+    { class: "panel", "aria-label": "Log" },
+    h("h2", {}, "Log"),
+    cut,
+    none,
+    list,
+  );
 
   return {
     node,

@@ -1,12 +1,12 @@
 /** One line of the list, changed in place: focus, selection and scroll stay where they are. */
 
 import { resultHref } from "../api.js";
-import { h, icon, setAttr, setText } from "../dom.js";
+import { breakable, h, icon, setAttr, setText } from "../dom.js";
 import { setSpent, setWhen, size, spent, when } from "../format.js";
 import { badge, setBadge } from "../parts/badge.js";
 import { setOwner } from "../parts/people.js";
 import { progressBar, setProgress } from "../parts/progress.js";
-import { describe, progressOf } from "../words.js";
+import { describe, isEnded, progressOf } from "../words.js";
 
 const cell = (name, ...children) => h("td", { role: "cell", class: `cell-${name}` }, children);
 
@@ -29,13 +29,13 @@ export function taskRow(task, { withOwner }) {
     cell("state", state),
     cell(
       "task",
-      h("a", { href: `/tasks/${task.id}`, class: "row-title" }, title),
+      h("a", { href: `/tasks/${task.id}`, class: "row-title" }, breakable(title)),
       h("span", { class: "row-about" }, about),
     ),
     cell("progress", bar, text, file),
     owner && cell("owner", h("span", { class: "narrow-label" }, "by "), owner),
     cell("ordered", ordered),
-    cell("took", h("span", { class: "narrow-label" }, "took "), took),
+    cell("took", h("span", { class: "narrow-label" }, "ran for "), took),
   );
 
   function update(next) {
@@ -45,16 +45,23 @@ export function taskRow(task, { withOwner }) {
     setProgress(bar, next);
     const { text: count, message } = progressOf(next);
     const isDone = next.state === "succeeded";
-    bar.hidden = isDone || (!next.progress && !next.started_at);
-    setText(text, isDone ? "" : next.error?.message && next.finished_at ? next.error.message : [message, count].filter(Boolean).join(" · "));
+    bar.hidden = isDone || (!next.progress && (!next.started_at || isEnded(next.state)));
+    setText(text, isDone ? "" : (why(next) ?? [message, count].filter(Boolean).join(" · ")));
     setFile(file, next);
     if (owner) setOwner(owner, next.owner_id);
     setWhen(ordered, next.created_at);
+    setAttr(node, "data-started", Boolean(next.started_at));
     setSpent(took, next.started_at, next.finished_at);
   }
 
   update(task);
   return { node, update, task: () => task };
+}
+
+/** What ended a task badly, or cost it an attempt. */
+function why(task) {
+  const isTold = isEnded(task.state) || task.state === "retrying";
+  return isTold ? task.error?.message : null;
 }
 
 function setFile(node, task) {
@@ -66,7 +73,12 @@ function setFile(node, task) {
   node.append(
     h(
       "a",
-      { href: resultHref(task.id), download: true, class: "file-link", "aria-label": `Download ${task.artifact.name}` },
+      {
+        href: resultHref(task.id),
+        download: true,
+        class: "file-link",
+        "aria-label": `Download ${task.artifact.name}`,
+      },
       icon("download"),
       h("span", { class: "file-name" }, task.artifact.name),
       h("span", { class: "fine" }, size(task.artifact.size_bytes)),

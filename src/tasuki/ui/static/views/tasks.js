@@ -49,12 +49,31 @@ class TaskList {
     this.withOwner = withOwner;
     this.signal = signal;
     this.body = h("tbody", { role: "rowgroup" });
-    this.place = h("div", { class: "list-place" }, h("p", { class: "loading", role: "status" }, "Loading…"));
-    this.table = h("table", { class: "tasks", role: "table", "aria-label": "Tasks" }, this.#head(), this.body);
+    this.place = h(
+      "div",
+      { class: "list-place" },
+      h("p", { class: "loading", role: "status" }, "Loading…"),
+    );
+    this.table = h(
+      "table",
+      { class: "tasks", role: "table", "aria-label": "Tasks" },
+      this.#head(),
+      this.body,
+    );
     this.table.hidden = true;
-    this.more = h("button", { type: "button", class: "button", onclick: () => void this.#older() }, "Show more");
+    this.more = h(
+      "button",
+      { type: "button", class: "button", onclick: () => void this.#older() },
+      "Show more",
+    );
     this.more.hidden = true;
-    this.node = h("div", {}, this.table, this.place, h("div", { class: "actions middle" }, this.more));
+    this.node = h(
+      "div",
+      {},
+      this.table,
+      this.place,
+      h("div", { class: "actions middle" }, this.more),
+    );
   }
 
   begin(wanted) {
@@ -70,7 +89,14 @@ class TaskList {
   }
 
   #head() {
-    const names = ["State", "Task", "Progress", this.withOwner && "Owner", "Ordered", "Took"].filter(Boolean);
+    const names = [
+      "State",
+      "Task",
+      "Progress",
+      this.withOwner && "Owner",
+      "Ordered",
+      "Ran for",
+    ].filter(Boolean);
     const cells = names.map((name) => h("th", { role: "columnheader", scope: "col" }, name));
     return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, cells));
   }
@@ -127,7 +153,9 @@ class TaskList {
       .map((row) => row.task())
       .filter((task) => !fresh.has(task.id) && !isEnded(task.state))
       .slice(0, MOST_OLD);
-    const answers = await Promise.allSettled(old.map((task) => get(`/tasks/${task.id}`, { signal })));
+    const answers = await Promise.allSettled(
+      old.map((task) => get(`/tasks/${task.id}`, { signal })),
+    );
     for (const [index, { status, value, reason }] of answers.entries()) {
       if (status === "fulfilled") this.#putIfWanted(value);
       else if (reason.status === 404) this.#drop(old[index].id);
@@ -213,7 +241,11 @@ class TaskList {
       return empty("No task matches", "Tasks that come to match appear here by themselves.");
     }
     const order = h("a", { href: "/reports/new", class: "button" }, "Order a report");
-    return empty("Nothing on its way yet", "Work that you order shows here, from the start to its end.", order);
+    return empty(
+      "Nothing on its way yet",
+      "Work that you order shows here, from the start to its end.",
+      order,
+    );
   }
 
   #say(problem) {
@@ -224,7 +256,11 @@ class TaskList {
 
 function filterBar(query, apply, signal) {
   const options = STATE_GROUPS.map(([group, states]) =>
-    h("optgroup", { label: group }, states.map((state) => h("option", { value: state }, STATES[state][0]))),
+    h(
+      "optgroup",
+      { label: group },
+      states.map((state) => h("option", { value: state }, STATES[state][0])),
+    ),
   );
   const state = field({
     label: "State",
@@ -264,10 +300,15 @@ function filterBar(query, apply, signal) {
   clear.hidden = Object.keys(wanted()).length === 0;
   const node = h(
     "form",
-    { class: "filters", role: "search", "aria-label": "Filter the tasks", onsubmit: (event) => {
-      event.preventDefault();
-      changed();
-    } },
+    {
+      class: "filters",
+      role: "search",
+      "aria-label": "Filter the tasks",
+      onsubmit: (event) => {
+        event.preventDefault();
+        changed();
+      },
+    },
     state.node,
     name.node,
     h("datalist", { id: "task-names" }, h("option", { value: "reports.user_activity" })),

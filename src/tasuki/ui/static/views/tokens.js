@@ -15,7 +15,14 @@ export function tokensPanel(signal) {
   const fault = h("div", {});
   const fresh = h("div", {});
   const heading = h("h2", { tabindex: "-1" }, "API tokens");
-  const name = field({ label: "New token for", name: "name", required: true, maxlength: 200, autocomplete: "off", placeholder: "e.g. nightly script" });
+  const name = field({
+    label: "New token for",
+    name: "name",
+    required: true,
+    maxlength: 200,
+    autocomplete: "off",
+    placeholder: "e.g. nightly script",
+  });
   const { node: formNode } = form({
     label: "Create a token",
     className: "in-line",
@@ -33,7 +40,10 @@ export function tokensPanel(signal) {
   async function load() {
     await guarded(fault, signal, async () => {
       const { items } = await get("/auth/tokens", { signal });
-      fill(list, items.map((one) => line(one)));
+      fill(
+        list,
+        items.map((one) => line(one)),
+      );
       list.hidden = items.length === 0;
     });
   }
@@ -43,8 +53,22 @@ export function tokensPanel(signal) {
     return h(
       "li",
       {},
-      h("div", {}, h("strong", {}, one.name), h("span", { class: "fine" }, "made ", when(one.created_at), " · ", used)),
-      h("button", { type: "button", class: "button small danger-quiet", "aria-label": `Delete the token ${one.name}`, onclick: () => void drop(one) }, "Delete"),
+      h(
+        "div",
+        {},
+        h("strong", {}, one.name),
+        h("span", { class: "fine" }, "made ", when(one.created_at), " · ", used),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "button small danger-quiet",
+          "aria-label": `Delete the token ${one.name}`,
+          onclick: () => void drop(one),
+        },
+        "Delete",
+      ),
     );
   }
 
@@ -70,7 +94,12 @@ export function tokensPanel(signal) {
     "section",
     { class: "panel", "aria-label": "API tokens" },
     heading,
-    h("p", { class: "fine" }, "They let programs act as you: ", h("code", {}, "Authorization: Bearer tsk_…")),
+    h(
+      "p",
+      { class: "fine" },
+      "They let programs act as you: ",
+      h("code", {}, "Authorization: Bearer tsk_…"),
+    ),
     formNode,
     fresh,
     fault,
@@ -79,7 +108,14 @@ export function tokensPanel(signal) {
 }
 
 function showOnce(place, { name, token }) {
-  const input = h("input", { readonly: true, value: token, "aria-label": `Token ${name}`, class: "secret", spellcheck: "false", autocomplete: "off" });
+  const input = h("input", {
+    readonly: true,
+    value: token,
+    "aria-label": `Token ${name}`,
+    class: "secret",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
   input.addEventListener("focus", () => input.select());
   const copy = copyButton(token, "the token", () => input.focus());
   fill(
