@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import redis.asyncio as redis
 
 from support.client import Client
@@ -66,3 +67,13 @@ async def live(tmp_path: Path, database_url: str, redis_url: str) -> AsyncGenera
     """The application and a worker in the test's own loop; work is done when a test says so."""
     async with running_live(live_settings(database_url, redis_url, tmp_path)) as made:
         yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Live]:
+    """A `live` for all tests of a module that are marked with the loop of their module."""
+    database_url = await servers.create_database()
+    folder = tmp_path_factory.mktemp("site")
+    async with running_live(live_settings(database_url, servers.redis_url, folder)) as made:
+        yield made
+    await servers.drop_database(database_url)

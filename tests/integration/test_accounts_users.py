@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from support.accounts import PASSWORD, Site, outcome, sign_in
+from support.waiting import wait_until
 from tasuki.accounts import AccountsSettings, LastAdmin
 from tasuki.core.database import Database
 from tasuki.core.errors import ValidationFailed
@@ -27,6 +28,15 @@ async def site(database: Database) -> AsyncGenerator[Site]:
 async def admin(site: Site) -> httpx.AsyncClient:
     await site.add("root", role="admin")
     return await site.signed_in("root")
+
+
+async def is_somebody_waiting(database: Database) -> bool:
+    async with database.driver() as connection:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    return bool(found)
 
 
 async def test_only_an_admin_sees_and_changes_users(site: Site, admin: httpx.AsyncClient) -> None:
@@ -190,18 +200,37 @@ async def test_the_last_admin_stays(site: Site, admin: httpx.AsyncClient) -> Non
 
 
 async def test_two_admins_cannot_remove_each_other_at_the_same_moment(site: Site) -> None:
-    """The check holds when both calls run at once."""
-    ids = [await site.add("one", role="admin"), await site.add("two", role="admin")]
+    """The second call waits for the first and then sees that it is about the last admin."""
+    one, two = await site.add("one", role="admin"), await site.add("two", role="admin")
 
-    async def disable(user_id: int) -> bool:
-        try:
-            async with site.database.unit_of_work() as session:
-                await site.users.change(session, user_id, disabled=True)
-        except LastAdmin:
-            return False
-        return True
+    async def disable_two() -> None:
+        async with site.database.unit_of_work() as session:
+            await site.users.change(session, two, disabled=True)
 
-    assert sorted(await asyncio.gather(*map(disable, ids))) == [False, True]
+    async with site.database.unit_of_work() as session:
+        await site.users.change(session, one, disabled=True)
+        second = asyncio.create_task(disable_two())
+
+        async def waits_or_is_done() -> bool:
+            return second.done() or await is_somebody_waiting(site.database)
+
+        await wait_until(waits_or_is_done, within=5)
+
+    with pytest.raises(LastAdmin):
+        await second
+
+
+async def test_who_is_disabled_in_the_database_itself_is_nobody_at_once(site: Site) -> None:
+    """An operator with `psql` needs to know one column, not how sessions and tokens end."""
+    await site.add("hanako")
+    browser = await site.signed_in("hanako")
+    token = (await browser.post("/auth/tokens", json={"name": "ci"})).json()["token"]
+
+    async with site.database.driver() as connection:
+        await connection.execute("UPDATE users SET disabled_at = now()")
+
+    assert (await browser.get("/auth/me")).status_code == 401
+    assert (await site.browser(token=token).get("/auth/me")).status_code == 401
 
 
 # The first start

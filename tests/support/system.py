@@ -144,7 +144,8 @@ class System:
         def is_ready() -> bool:
             if process.poll() is not None:
                 raise AssertionError(f"{name} ended with {process.returncode}:\n{part.tail()}")
-            return ready.exists()
+            # A web process writes its address into it, a moment after the file is there.
+            return ready.exists() and (name != "web" or bool(ready.read_text()))
 
         deadline = time.monotonic() + _START_WITHIN_S
         while not is_ready():

@@ -7,7 +7,8 @@ import typer
 from tasuki.accounts.records import Role
 from tasuki.accounts.tokens import TokenService
 from tasuki.accounts.users import UserService
-from tasuki.cli.output import errors, out, settings_of, with_system
+from tasuki.cli.output import errors, out, settings_of
+from tasuki.cli.system import with_system
 from tasuki.core.database import Database
 from tasuki.core.ids import new_secret
 from tasuki.wiring import Tasuki

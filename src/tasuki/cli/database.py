@@ -10,6 +10,7 @@ from tasuki.cli.firststart import make_admin
 from tasuki.cli.output import errors, out, settings_of
 from tasuki.embedded.datadir import write_private
 from tasuki.wiring.migrations import runner
+from tasuki.wiring.migrations.steps import all_steps
 
 app = typer.Typer(help="The database: migrations and its URL.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def upgrade(context: typer.Context, marker: Hidden = None, admin_file: Hidden = 
         if password is not None:
             write_private(admin_file, password)
     if marker is not None:
-        write_private(marker, runner.head())
+        write_private(marker, all_steps())
     out.print(f"The schema is at {runner.head()}.")
 
 

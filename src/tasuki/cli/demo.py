@@ -6,7 +6,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tasuki.accounts.demo import fill_demo
-from tasuki.cli.output import errors, out, settings_of, with_system
+from tasuki.cli.output import errors, out, settings_of
+from tasuki.cli.system import with_system
 from tasuki.core.database import Database
 from tasuki.wiring import Tasuki
 

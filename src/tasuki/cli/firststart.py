@@ -1,7 +1,7 @@
 """The first start of an empty system makes an admin."""
 
 from tasuki.accounts import UserService
-from tasuki.cli.output import with_system
+from tasuki.cli.system import with_system
 from tasuki.core.database import Database
 from tasuki.wiring import Settings, Tasuki
 

@@ -5,37 +5,71 @@ An expected error ends with one line on standard error and the exit code 1; a wr
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from tasuki.cli import accounts, database, demo, doctor, processes, tasks, up
 from tasuki.cli.output import errors
 from tasuki.core.errors import TasukiError
 from tasuki.core.settings import UnknownSetting
-from tasuki.wiring.services import ModuleNotLoaded
 from tasuki.wiring.settings import BadSetting
+
+_COMMANDS = {
+    "up": "up.up",
+    "web": "web.web",
+    "worker": "worker.worker",
+    "scheduler": "scheduler.scheduler",
+    "db": "database.app",
+    "user": "accounts.users",
+    "token": "accounts.tokens",
+    "task": "tasks.app",
+    "demo": "demo.demo",
+    "doctor": "doctor.doctor",
+}
+
+
+class _Commands(TyperGroup):
+    """Imports a command's module when the command is called, or all of them for the help.
+
+    Each process of a system would otherwise import what the commands of all others need.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return their names in the order of the help."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; none when there is none of this name."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(".")
+        found = getattr(import_module(f"tasuki.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            command: Any = get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            alone.command()(found)
+            command = get_command(alone)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="tasuki",
+    cls=_Commands,
     help="Background work that people can watch, for FastAPI and Celery.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("up")(up.up)
-app.command("web")(processes.web)
-app.command("worker")(processes.worker)
-app.command("scheduler")(processes.scheduler)
-app.add_typer(database.app, name="db")
-app.add_typer(accounts.users, name="user")
-app.add_typer(accounts.tokens, name="token")
-app.add_typer(tasks.app, name="task")
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
 
 
 @app.callback()
@@ -61,7 +95,6 @@ def main() -> None:
     except (
         UnknownSetting,
         BadSetting,
-        ModuleNotLoaded,
         FileNotFoundError,
         PermissionError,
         OSError,

@@ -1,16 +1,16 @@
 """How the command line talks: results on standard output, all else on standard error."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from tasuki.wiring import Settings, Tasuki, load_settings
+from tasuki.wiring.settings import Settings, load_settings
 
-Result = TypeVar("Result")
+ReadyFile = Annotated[
+    Path | None, typer.Option(hidden=True, help="Created when the process is ready.")
+]
 
 out = Console()
 errors = Console(stderr=True)
@@ -28,11 +28,9 @@ def settings_of(context: typer.Context, *, beside_running: bool = True, **given:
     return load_settings(config, beside_running=beside_running, **chosen)
 
 
-def with_system(settings: Settings, work: Callable[[Tasuki], Awaitable[Result]]) -> Result:
-    """Run work on a connected system, and close its connections after it."""
-
-    async def run() -> Result:
-        async with Tasuki(settings).connected() as tasuki:
-            return await work(tasuki)
-
-    return asyncio.run(run())
+def with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """Return the settings with the address of the command line, where it names one."""
+    given = {"host": host, "port": port}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    web = type(settings.web).model_validate(settings.web.model_dump() | chosen)
+    return settings.model_copy(update={"web": web})

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-from tasuki.cli.output import errors, out, settings_of, with_system
+from tasuki.cli.output import errors, out, settings_of
+from tasuki.cli.system import with_system
 from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.tasks import State, TaskRecord, TaskService

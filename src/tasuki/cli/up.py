@@ -12,8 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.output import errors, settings_of
-from tasuki.cli.processes import with_address
+from tasuki.cli.output import errors, settings_of, with_address
 from tasuki.embedded import (
     EmbeddedError,
     PostgresServer,
@@ -25,10 +24,9 @@ from tasuki.embedded import (
     run,
 )
 from tasuki.embedded.datadir import write_private
-from tasuki.tasks.declare import LANES
-from tasuki.wiring import Settings
-from tasuki.wiring.migrations.runner import head
-from tasuki.wiring.settings import RUNNING_FILE
+from tasuki.tasks.states import LANES
+from tasuki.wiring.migrations.steps import all_steps
+from tasuki.wiring.settings import RUNNING_FILE, Settings
 
 _STOP_GRACE_S = 5  # running tasks get so long; then they go back to the queue
 _STOP_TIMEOUT_S = 15.0
@@ -173,4 +171,4 @@ class _Plan:
     def _is_schema_new(self) -> bool:
         """Whether the embedded database was brought to this version's schema before."""
         is_embedded = "database_url" in self._urls
-        return is_embedded and self._schema.exists() and self._schema.read_text() == head()
+        return is_embedded and self._schema.exists() and self._schema.read_text() == all_steps()

@@ -22,8 +22,12 @@ Capabilities add their own below these in their ``errors.py``::
     ├── BodyTooLarge                413 body_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     ├── ValidationFailed            422 validation_failed
+    │   └── UnknownTask             422 validation_failed
     ├── RateLimited                 429 rate_limited      retryable
-    └── Unavailable                 503 unavailable       retryable
+    ├── Unavailable                 503 unavailable       retryable
+    ├── LeaseLost                   500 lease_lost        in a worker, never an answer
+    ├── Fatal                       500 task_failed       raised by tasks
+    └── RenderingFailed             500 rendering_failed  raised by tasks
 
 An error knows its HTTP status but needs no HTTP: the command line and the workers raise
 and read the same ones.

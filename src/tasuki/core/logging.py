@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -36,13 +37,7 @@ def configure_logging(*, level: str = "INFO", as_json: bool | None = None) -> No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    if as_json:
-        renderer: list[Any] = [
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
-    else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    renderer = _renderer(as_json=as_json)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -59,3 +54,17 @@ def configure_logging(*, level: str = "INFO", as_json: bool | None = None) -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def _renderer(*, as_json: bool) -> list[Any]:
+    # Their defaults also write down the local variables of a traceback, passwords among them.
+    if as_json:
+        return [
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]

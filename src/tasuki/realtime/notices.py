@@ -18,6 +18,7 @@ _CHANNEL = "tasuki:notices"
 _MOST_WAITING = 10_000  # keys not sent yet; beyond it listeners find out by looking
 _KEYS_PER_MESSAGE = 200
 _RECONNECT_S = 0.5
+_CANCEL_AGAIN_S = 0.1
 _SILENCE_S = 5.0  # a ping is sent after so long without a message
 
 
@@ -56,8 +57,12 @@ class RedisNotices:
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(1):
                 await self._send_waiting()
-        for task in self._tasks:
-            task.cancel()
+        running = set(self._tasks)
+        while running:
+            # Again and again: redis-py swallows a cancellation that comes while it connects.
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(RedisError, OSError):
             await self._client.aclose()

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tasuki.reports.numbers import LONGEST_PERIOD_DAYS
 
+_MAX_ID = 2**63 - 1  # PostgreSQL's bigint
+
 
 def zone(name: str) -> ZoneInfo:
     """Return a time zone by its IANA name.
@@ -47,7 +49,10 @@ class ReportOrder(BaseModel):
     timezone: TimezoneName = Field(default="UTC", description="IANA name; where a day begins.")
     language: Literal["en", "ja"] = Field(default="en", description="Language of the report.")
     user_id: int | None = Field(
-        default=None, description="Whose activity; default: yours. Another's for admins only."
+        default=None,
+        ge=1,
+        le=_MAX_ID,
+        description="Whose activity; default: yours. Another's for admins only.",
     )
 
 

@@ -17,6 +17,7 @@ from tasuki.tasks import Artifact, Retry, TaskContext, task
     lane="cpu",
     retry=Retry(tries=3, first=timedelta(seconds=30)),
     timeout=timedelta(minutes=5),
+    allows=lambda user_id, args: bool(args["user_id"] == user_id),
 )
 async def user_activity(
     ctx: TaskContext,

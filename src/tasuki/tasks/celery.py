@@ -13,20 +13,30 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from celery import Celery, signals
+from celery import Task as CeleryTask
+from celery.exceptions import InvalidTaskError
+from celery.worker.strategy import default as default_strategy
 from kombu import Queue
 from kombu.exceptions import KombuError, OperationalError
+from kombu.transport import redis as kombu_redis
 
 from tasuki.core.logging import configure_logging, get_logger
-from tasuki.tasks.declare import Catalogue, Lane, Task
+from tasuki.tasks.declare import Catalogue, Task
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.lanes import Lane as RunningLane
 from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.engine.stopsign import StopSign
+from tasuki.tasks.states import Lane
 
 log = get_logger(__name__)
+
+# The stubs at hand do not know what is overridden below.
+_RedisChannel: Any = kombu_redis.Channel
+_RedisTransport: Any = kombu_redis.Transport
 
 _CPU_QUEUES = frozenset({"reports"})  # queues whose home is the cpu lane
 # RabbitMQ closes the channel of a message that is not acknowledged for 30 minutes.
@@ -54,7 +64,9 @@ def build_celery_app(
         is_worker: A worker waits longer for its broker and reconnects for ever; a publisher
             must give up soon, since somebody waits for it.
     """
-    app = Celery("tasuki", broker=broker_url, backend=None, set_as_current=False)
+    app: Celery[Any] = Celery(
+        "tasuki", broker=broker_url, backend=None, set_as_current=False, task_cls=_BellTask
+    )
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -112,6 +124,47 @@ def _transport(broker_url: str, *, concurrency: int, is_worker: bool) -> dict[st
         "global_keyprefix": "tasuki:",
     }
     return options if is_worker else options | _PUBLISH_RETRY
+
+
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What Celery and kombu raise on a message that is not built like one of theirs."""
+
+
+def careful_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
+    """Celery's way of taking a message, but a malformed one is refused.
+
+    Celery itself ends the whole worker, gives the message back and ends the next one.
+    """
+    take = default_strategy(task, app, consumer, **options)
+
+    def take_carefully(*message: Any, **more: Any) -> Any:
+        try:
+            return take(*message, **more)
+        except _MALFORMED as exc:
+            raise InvalidTaskError(f"{type(exc).__name__}: {exc}") from exc
+
+    return take_carefully
+
+
+class _BellTask(CeleryTask):  # type: ignore[type-arg]  # the stubs' parameters do not exist
+    abstract = True
+    Strategy = f"{__name__}:careful_strategy"
+
+
+class _SturdyChannel(_RedisChannel):  # type: ignore[misc]  # see there
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except _MALFORMED as exc:
+            # It is out of the list already; what is not even a message is dropped.
+            log.warning("message_refused", error=f"{type(exc).__name__}: {exc}"[:200])
+            raise Empty from exc
+
+
+class SturdyRedis(_RedisTransport):  # type: ignore[misc]  # see there
+    """Kombu's Redis transport, which outlives what is not a message in its lists."""
+
+    Channel = _SturdyChannel
 
 
 class CeleryRinger:
@@ -193,6 +246,8 @@ def run_worker(
         start_lane: Makes the lane; called once in this process (io), or once in each child at
             its first bell (cpu).
     """
+    if str(app.conf.broker_url).startswith(("redis:", "rediss:")):
+        app.conf.broker_transport = f"{__name__}:SturdyRedis"
     lanes = _Lanes(start_lane)
     _register_bells(app, catalogue, lanes)
     kept = _connect_signals(options, lanes=lanes, sign=sign)

@@ -8,18 +8,17 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from tasuki.core.errors import ValidationFailed
 from tasuki.tasks.context import TaskContext
+from tasuki.tasks.states import LANES, Lane
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Lane = Literal["io", "cpu"]
-LANES: tuple[Lane, ...] = get_args(Lane)
 QUEUES = ("default", "email", "reports", "cleanup")
 """The queues that are always there; a task may name one of its own."""
 
@@ -71,6 +70,10 @@ class EnqueueOptions:
 OPTION_NAMES = frozenset(EnqueueOptions.__dataclass_fields__)
 
 
+Allows = Callable[[int, dict[str, Any]], bool]
+"""Takes the number of a user and the checked arguments of an order."""
+
+
 @dataclass(frozen=True)
 class Task(Generic[P, R]):
     """A declared task. Call it as the function it is, or hand it to `Tasuki.enqueue`.
@@ -78,6 +81,8 @@ class Task(Generic[P, R]):
     Attributes:
         name: The name on the wire, not a module path: code may move, messages stay.
         timeout: Longest time one attempt may take; none: as long as it likes.
+        allows: Asked when a user orders it by name over HTTP: may this user order it with
+            these arguments? Admins are not asked about; none: whoever has the scope.
     """
 
     run: Callable[Concatenate[TaskContext, P], Awaitable[R]]
@@ -86,6 +91,7 @@ class Task(Generic[P, R]):
     lane: Lane = "io"
     retry: Retry = Retry(tries=1)
     timeout: timedelta | None = None
+    allows: Allows | None = None
     options: EnqueueOptions = field(default_factory=EnqueueOptions)
     arguments: type[BaseModel] = BaseModel
 
@@ -144,6 +150,9 @@ class Task(Generic[P, R]):
             ]
             named = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in faults)
             raise ValidationFailed(f"{self.name}: {named}", errors=faults) from exc
+        except ValueError as exc:
+            # Nested deeper than can be stored, or holding itself.
+            raise ValidationFailed(f"{self.name}: args: {exc}") from exc
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return positional and named arguments by name, as the function would take them.
@@ -169,6 +178,7 @@ def task(
     lane: Lane = "io",
     retry: Retry | None = None,
     timeout: timedelta | None = None,
+    allows: Allows | None = None,
 ) -> Callable[[Callable[Concatenate[TaskContext, P], Awaitable[R]]], Task[P, R]]:
     """Declare an ``async def`` function as a task.
 
@@ -179,6 +189,8 @@ def task(
             work that computes (one at a time in a process of its own).
         retry: Whether and when a failed attempt is repeated; default: not at all.
         timeout: Longest time one attempt may take.
+        allows: May this user order it by name, with these arguments? Needed where an argument
+            names somebody; default: whoever has the scope may.
 
     Raises:
         TypeError: The function is not ``async def``, has no context parameter, or names a
@@ -196,6 +208,7 @@ def task(
             lane=lane,
             retry=retry or Retry(tries=1),
             timeout=timeout,
+            allows=allows,
             arguments=_arguments_of(run, name),
         )
 

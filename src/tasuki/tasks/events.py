@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -29,15 +29,8 @@ _LOOK_EVERY_S = 2.0  # without any notice; a lost notice costs no more than this
 _AT_ONCE = 200
 
 
-class LogLine(BaseModel):
-    """A line a task wrote for its watchers."""
-
-    level: str
-    message: str
-
-
 class EventOut(BaseModel):
-    """The ``data:`` of one event."""
+    """The ``data:`` of one event; what its own ``data`` holds says `eventdata`."""
 
     task_id: UUID
     seq: int = Field(description="Counts from 1 within the task, without a hole.")
@@ -45,25 +38,6 @@ class EventOut(BaseModel):
     at: datetime
     attempt: int
     data: dict[str, Any]
-
-
-EventType = Literal[
-    "snapshot",
-    "scheduled",
-    "queued",
-    "started",
-    "progress",
-    "log",
-    "retrying",
-    "cancelling",
-    "artifact",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "timed_out",
-    "crashed",
-    "expired",
-]
 
 
 class Position(BaseModel):
@@ -140,26 +114,30 @@ class TaskWatch:
     async def follow(self, emit: Emit) -> None:
         """Push events until the task has ended, the watcher may not see it, or we stop."""
         with (
-            self._notices.listen(task_key(self._task_id)) as news,
+            # Each of them ends the wait; the second tells which of them it was.
+            self._notices.listen(task_key(self._task_id), *self._keys) as news,
             self._notices.listen(*self._keys) as revoked,
         ):
+            # Asked once more now that we listen: it may have ended a moment ago.
+            if not await self._is_allowed():
+                return
             if self._first is not None:
                 await emit(self._first)
             said = checked = time.monotonic()
             while not self._is_stopping():
+                now = time.monotonic()
+                if revoked.came() or now - checked >= _CHECK_EVERY_S:
+                    checked = now
+                    if not await self._is_allowed():
+                        return
                 sent, is_over = await self._send_news(emit)
                 if is_over:
                     return
-                now = time.monotonic()
                 if sent:
                     said = now
                 elif now - said >= HEARTBEAT_S:
                     said = now
                     await emit(HEARTBEAT)
-                if revoked.came() or now - checked >= _CHECK_EVERY_S:
-                    checked = now
-                    if not await self._is_allowed():
-                        return
                 await news.wait(within_s=_LOOK_EVERY_S)
 
     async def _send_news(self, emit: Emit) -> tuple[int, bool]:

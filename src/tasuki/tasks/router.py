@@ -37,6 +37,8 @@ router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=ProblemRoute)
 
 Tasks = Annotated[TaskService, provided(TaskService)]
 Audit = Annotated[Auditor, provided(Auditor)]
+# PostgreSQL has no text with U+0000 in it.
+Word = Annotated[str | None, Query(max_length=255, pattern="^[^\\x00]*$")]
 
 
 @router.post("", status_code=HTTPStatus.ACCEPTED, responses={200: {"model": TaskOut}})
@@ -51,6 +53,8 @@ async def order_task(
     """Order a task by name; needs the scope `task:NAME`. Follow it at `Location`."""
     if not user.has_scope(f"task:{order.name}"):
         raise Forbidden(f"Ordering it needs the scope task:{order.name}.")
+    if not user.is_admin and not tasks.allows(order.name, order.args, user_id=user.id):
+        raise Forbidden("You may not order it with these arguments.")
     options = order.options(owner_id=user.id, idempotency_key=key)
     handle = await tasks.enqueue_by_name(session, order.name, order.args, options)
     record = await tasks.get(session, handle.id, owner_id=user.id)
@@ -66,10 +70,10 @@ async def list_tasks(
     session: DbSession,
     tasks: Tasks,
     state: State | None = None,
-    name: Annotated[str | None, Query(max_length=200)] = None,
-    queue: Annotated[str | None, Query(max_length=200)] = None,
+    name: Word = None,
+    queue: Word = None,
     batch_id: UUID | None = None,
-    tag: Annotated[str | None, Query(max_length=255)] = None,
+    tag: Word = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[TaskOut]:
@@ -93,10 +97,10 @@ async def list_tasks(
 
 @router.get("/task-status/{task_id}")
 async def task_status(
-    user: CurrentUser, session: DbSession, tasks: Tasks, task_id: UUID
+    user: CurrentUser, session: DbSession, tasks: Tasks, audit: Audit, task_id: UUID
 ) -> TaskStatus:
     """Tell a task's status in Celery's words."""
-    return TaskStatus.of(await tasks.get(session, task_id, owner_id=owner_filter(user)))
+    return TaskStatus.of(await _find(user, session, tasks, audit, task_id, "read"))
 
 
 @router.get("/{task_id}")
@@ -151,6 +155,7 @@ async def watch_task(
     return EventStreamResponse(watch.follow)
 
 
+@router.head("/{task_id}/result", include_in_schema=False)
 @router.get("/{task_id}/result")
 async def task_result(
     user: CurrentUser,

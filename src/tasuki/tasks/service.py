@@ -94,8 +94,7 @@ class TaskService:
         if queue not in self._catalogue.queues:
             known = ", ".join(self._catalogue.queues)
             raise _invalid("queue", f"unknown queue {queue!r}; there are: {known}")
-        checked = task.check(args)
-        text = dump(checked)
+        text = dump(task.check(args))
         if len(text) > MAX_ARGS_BYTES:
             raise _invalid("args", f"larger than {MAX_ARGS_BYTES} bytes; pass ids, not rows")
         args_hash = hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
@@ -107,11 +106,11 @@ class TaskService:
                 "name": task.name,
                 "queue": queue,
                 "lane": task.lane,
-                "args": checked,
+                "args": text,
                 "args_hash": args_hash,
                 "priority": options.priority,
-                "available_at": options.delay,
-                "expires_at": options.expires,
+                "delay": options.delay,
+                "lifetime": options.expires,
                 "timeout_s": task.timeout.total_seconds() if task.timeout else None,
                 "max_attempts": task.retry.tries,
                 "max_crashes": self._settings.max_crashes,
@@ -135,6 +134,16 @@ class TaskService:
         """
         task = self.declared(name)
         return await self.enqueue(session, task.having(**vars(options)), args)
+
+    def allows(self, name: str, args: dict[str, Any], *, user_id: int) -> bool:
+        """Whether a user who may order a task may do so with these arguments.
+
+        Raises:
+            UnknownTask: Nobody declared it.
+            ValidationFailed: An argument is not acceptable.
+        """
+        task = self.declared(name)
+        return task.allows is None or task.allows(user_id, task.check(args))
 
     def declared(self, name: str) -> Task[..., Any]:
         """Return the declaration of a task.

@@ -1,4 +1,4 @@
-"""The states of a task, and what they are called in Celery's words.
+"""The states of a task, what they are called in Celery's words, and the lanes.
 
 ::
 
@@ -7,6 +7,11 @@
 """
 
 from enum import StrEnum
+from typing import Literal, get_args
+
+Lane = Literal["io", "cpu"]
+LANES: tuple[Lane, ...] = get_args(Lane)
+"""Where tasks run: ``io`` for work that mostly waits, ``cpu`` for work that computes."""
 
 
 class State(StrEnum):

@@ -46,4 +46,7 @@ def is_own_origin(connection: HTTPConnection) -> bool:
     own_hosts = {connection.headers.get("host", "")}
     if settings.public_url:
         own_hosts.add(urlsplit(settings.public_url).netloc)
-    return urlsplit(origin).netloc in own_hosts
+    try:
+        return urlsplit(origin).netloc in own_hosts - {""}
+    except ValueError:  # no address at all; a browser would not have sent it
+        return False

@@ -26,7 +26,7 @@ from tasuki.wiring.services import Ground, artifact_store
 from tasuki.wiring.settings import Settings
 
 _LONGEST_PUMP_S = {"io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
-_POOL = {"io": 8, "cpu": 2}  # connections of a process; ends and leases share statements
+_POOL = {"io": 16, "cpu": 4}  # connections of a process; ends and leases share statements
 
 BuildRegistry = Callable[[Ground], Registry]
 """Builds the services for tasks, on their loop."""
@@ -108,15 +108,6 @@ class WorkerEngine:
             body_loop=body_loop,
             on_stuck=on_stuck,
         )
-        pump = Pump(
-            runner=runner,
-            repository=repository,
-            lane=self.lane,
-            names=self.catalogue.names,
-            room=settings.tasks.io_concurrency if self.lane == "io" else 1,
-            is_stopping=lambda: self.sign.is_stopping,
-            longest_s=_LONGEST_PUMP_S[self.lane],
-        )
         emergency = Emergency(
             connect=lambda: self._connect("emergency"),
             repository=lambda connected: engine_repository(settings, connected),
@@ -125,10 +116,23 @@ class WorkerEngine:
             dispatcher=dispatching.dispatcher if dispatching else None,
             reaper=dispatching.reaper if dispatching else None,
             runner=runner,
-            pump=pump,
+            pump=self._pump(runner, repository),
             sign=self.sign,
             emergency=emergency.tell,
             closing=[*(dispatching.closing if dispatching else []), notices.close, database.close],
+        )
+
+    def _pump(self, runner: Runner, repository: EngineRepository) -> Pump:
+        tasks = self.settings.tasks
+        return Pump(
+            runner=runner,
+            repository=repository,
+            lane=self.lane,
+            names=self.catalogue.names,
+            room=tasks.io_concurrency if self.lane == "io" else 1,
+            is_stopping=lambda: self.sign.is_stopping,
+            longest_s=_LONGEST_PUMP_S[self.lane],
+            alone_s=tasks.lease_s,
         )
 
     def _body_services(

@@ -21,13 +21,13 @@ from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
 from tasuki.web.settings import WebSettings
 from tasuki.wiring.people import ActivityAuditor, Identity
-from tasuki.wiring.settings import Settings
+from tasuki.wiring.settings import BadSetting, Settings
 
 SCHEDULES = (Schedule(task=cleanup_expired_sessions, every=timedelta(hours=1)),)
 """What begins by the clock."""
 
 
-class ModuleNotLoaded(ValueError):
+class ModuleNotLoaded(BadSetting):
     """A module of ``TASUKI_TASKS__MODULES`` cannot be imported."""
 
 

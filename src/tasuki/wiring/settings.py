@@ -19,8 +19,8 @@ from pydantic_settings import (
 )
 
 from tasuki.accounts.settings import AccountsSettings
-from tasuki.core.database import async_url
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
+from tasuki.core.urls import async_url
 from tasuki.tasks.settings import FilesSettings, TasksSettings
 from tasuki.web.settings import WebSettings
 

@@ -2,13 +2,10 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI
-
 from tasuki.activity import ActivityService
-from tasuki.api import v1
 from tasuki.core.database import Database, Session
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
@@ -18,19 +15,20 @@ from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.schedule import Schedule, Scheduler
 from tasuki.tasks.service import DISPATCH_KEY
-from tasuki.web.depends import current_user as our_current_user
 from tasuki.web.draining import Draining
-from tasuki.web.principal import Principal
 from tasuki.wiring.engines import build_dispatching
-from tasuki.wiring.people import HostUsers, Identity, OwnAccounts
+from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.services import Ground, build_catalogue, build_services
 from tasuki.wiring.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_POOL = 10
+_POOL = 20
 
 
 class NotRunning(RuntimeError):
@@ -62,7 +60,7 @@ class Tasuki:
         """Make tasks known here. The workers know those of ``TASUKI_TASKS__MODULES``."""
         self.catalogue.add(*tasks)
 
-    def install(self, app: FastAPI, *, current_user: Callable[..., Any] | None = None) -> None:
+    def install(self, app: "FastAPI", *, current_user: Callable[..., Any] | None = None) -> None:
         """Add Tasuki's routes under ``/api/v1`` and its lifespan to an application.
 
         Args:
@@ -71,22 +69,10 @@ class Tasuki:
                 an object with an integer ``id`` (see `Principal.of`), or raises. Without it
                 Tasuki brings its own accounts.
         """
-        identity: Identity = OwnAccounts(self.settings) if current_user is None else HostUsers()
+        # Workers and the command line hold this object too, and need no web framework.
+        from tasuki.wiring.installing import install  # noqa: PLC0415  # see above
 
-        @contextlib.asynccontextmanager
-        async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-            async with self.running(identity):
-                app.state.tasuki = self.services
-                yield
-
-        if current_user is not None:
-            app.dependency_overrides[our_current_user] = _as_principal(current_user)
-        # An included router brings its lifespan along.
-        app.include_router(APIRouter(lifespan=lifespan))
-        app.include_router(
-            v1.build_router(with_accounts=current_user is None),
-            max_body_size=self.settings.web.max_body_bytes,
-        )
+        install(app, self.settings, running=self.running, current_user=current_user)
 
     @contextlib.asynccontextmanager
     async def connected(self, identity: Identity | None = None) -> AsyncGenerator["Tasuki"]:
@@ -237,10 +223,3 @@ class Tasuki:
         self.draining.begin()
         if self._registry is not None:
             self._registry.get(Notices).wake_all()
-
-
-def _as_principal(current_user: Callable[..., Any]) -> Callable[..., Principal]:
-    def principal(user: Any = Depends(current_user)) -> Principal:
-        return Principal.of(user)
-
-    return principal

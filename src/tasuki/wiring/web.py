@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasuki.ui import mount_console
-from tasuki.web.middleware import SecurityHeaders
+from tasuki.web.middleware import BodyLimit, SecurityHeaders
 from tasuki.web.problem import error_of, problem_response
 from tasuki.web.server import listen, serve
 from tasuki.wiring.probes import build_probes
@@ -22,7 +22,6 @@ def create_app(tasuki: Tasuki) -> FastAPI:
         title="Tasuki",
         summary="Background work that people can watch.",
         version="1",
-        max_body_size=tasuki.settings.web.max_body_bytes,
         docs_url=None,
         redoc_url=None,
     )
@@ -32,6 +31,7 @@ def create_app(tasuki: Tasuki) -> FastAPI:
     app.include_router(build_probes(tasuki))
     mount_console(app)
     public_url = tasuki.settings.web.public_url or ""
+    app.add_middleware(BodyLimit, limit_bytes=tasuki.settings.web.max_body_bytes)
     app.add_middleware(SecurityHeaders, over_tls=public_url.startswith("https:"))
     return app
 

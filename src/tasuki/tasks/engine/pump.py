@@ -5,6 +5,7 @@ run is decided by the rows; and one bell is enough to empty a queue.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
@@ -39,10 +40,18 @@ class Room:
             taken += 1
         return taken
 
-    async def take_all(self) -> None:
-        """Wait until nothing runs, and keep it so."""
-        for _ in range(self.size):
-            await self._free.acquire()
+    async def take_all(self, *, within_s: float) -> int:
+        """Let nothing new begin and wait until nothing runs; return how much room was taken.
+
+        Less than all of it means that something still ran after so many seconds.
+        """
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while taken < self.size:
+                    await self._free.acquire()
+                    taken += 1
+        return taken
 
     def give(self, count: int = 1) -> None:
         """Give room back."""
@@ -57,6 +66,8 @@ class Pump:
         names: The tasks this process knows.
         is_stopping: Asked before each claim: a worker that stops takes nothing new.
         longest_s: A bell is let go after so long, even if more is due; other bells go on.
+        alone_s: Others are kept waiting no longer than this, twice, for the sake of a task
+            that is to run alone: first until it is alone, then while it is.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class Pump:
         room: int,
         is_stopping: Callable[[], bool],
         longest_s: float,
+        alone_s: float,
     ) -> None:
         self._runner = runner
         self._repository = repository
@@ -77,16 +89,18 @@ class Pump:
         self._room = Room(room)
         self._is_stopping = is_stopping
         self._longest_s = longest_s
+        self._alone_s = alone_s
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._alone = asyncio.Lock()
+        self._asked_alone: set[str] = set()
         self._running: set[asyncio.Task[None]] = set()
 
     async def answer(self, queue: str, *, last_chance: bool = False) -> int:
         """Run what is due in a queue, and return when that has ended.
 
         Args:
-            last_chance: Run one task that has one crash left, with nothing beside it: if the
-                process dies now, it is known whose fault it was, and nobody else pays.
+            last_chance: Run the tasks that have one crash left, each with nothing beside it:
+                if the process dies now, it is known whose fault it was, and nobody else pays.
 
         Returns:
             How many tasks were run.
@@ -119,19 +133,35 @@ class Pump:
         return claimed
 
     async def _answer_alone(self, queue: str) -> int:
+        # However many bells wait here, each row costs one look and the rest one together.
+        self._asked_alone.add(queue)
+        mine: list[asyncio.Task[None]] = []
         async with self._alone:
-            await self._room.take_all()
-            try:
-                claimed = (
-                    []
-                    if self._is_stopping()
-                    else await self._take(queue, most=1, last_chance=True)
-                )
-                for task in claimed:
-                    await self._start(self._run(task))
-            finally:
-                self._room.give(self._room.size)
-        return len(claimed)
+            while queue in self._asked_alone and not self._is_stopping():
+                self._asked_alone.discard(queue)
+                run = await self._begin_alone(queue)
+                if run is not None:
+                    self._asked_alone.add(queue)
+                    mine.append(run)
+        await asyncio.gather(*mine)
+        return len(mine)
+
+    async def _begin_alone(self, queue: str) -> "asyncio.Task[None] | None":
+        """Run one task alone, and return it once it ended or was alone for long enough.
+
+        What runs for hours beside it, or itself runs for hours, must not stop everything else.
+        """
+        taken = await self._room.take_all(within_s=self._alone_s)
+        try:
+            claimed = await self._take(queue, most=1, last_chance=True) if taken else []
+            if not claimed:
+                return None
+            taken -= 1  # `_in_room` gives this one back
+            run = self._start(self._in_room(claimed[0]))
+            await asyncio.wait({run}, timeout=self._alone_s)
+            return run
+        finally:
+            self._room.give(taken)
 
     async def _take(self, queue: str, *, most: int, last_chance: bool = False) -> list[Claimed]:
         return await self._repository.claim(

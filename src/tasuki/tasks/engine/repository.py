@@ -223,9 +223,8 @@ class EngineRepository:
         return [row["id"] for row in rows]
 
     async def _run(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self._database.unit_of_work() as session:
-            result = await session.execute(_prepared(statement), parameters)
-            return [dict(row) for row in result.mappings()]
+        rows = await self._database.run(_prepared(statement), parameters)
+        return [dict(row) for row in rows]
 
 
 @cache

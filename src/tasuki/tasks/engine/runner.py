@@ -29,6 +29,8 @@ from tasuki.tasks.states import State
 
 log = get_logger(__name__)
 
+_AT_ONCE = 1_048_576  # characters of a large result; more would hold up the loop
+
 
 class Run:
     """One claimed task while this process works on it."""
@@ -184,7 +186,7 @@ class Runner:
         if outcome.is_success:
             try:
                 end = await self._success(run, outcome.returned)
-            except (ValueError, OSError) as exc:
+            except Exception as exc:  # noqa: BLE001  # whatever the result is, the task made it
                 outcome = Outcome(raised=exc)
         if end is None:
             end = end_of_failure(run.claimed, outcome, task.retry)
@@ -225,7 +227,8 @@ class Runner:
     async def _store(self, run: Run, text: str) -> Artifact:
         store = self._services.get(ArtifactStore)
         async with store.create("result.json", "application/json") as writer:
-            await writer.write(text.encode())
+            for start in range(0, len(text), _AT_ONCE):
+                await writer.write(text[start : start + _AT_ONCE].encode())
         if run.reporter is not None:
             run.reporter.artifact(writer.artifact)
         return writer.artifact

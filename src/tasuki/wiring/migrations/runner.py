@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import tasuki.accounts.models
 import tasuki.activity.models
 import tasuki.tasks.models  # noqa: F401  # the models must be loaded to be compared
-from tasuki.core.database import Base, async_url
+from tasuki.core.database import Base
+from tasuki.core.urls import async_url
 
 _FOLDER = Path(__file__).parent
 # Two processes that start together must not migrate together.

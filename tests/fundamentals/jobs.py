@@ -1,0 +1,44 @@
+"""The tasks of these tests, declared as a project of one's own declares them."""
+
+from datetime import timedelta
+
+from tasuki import Artifact, Retry, TaskContext, task
+
+
+@task("shop.invoice")
+async def invoice(ctx: TaskContext, *, order_id: int, copies: int = 1) -> dict[str, int]:
+    """Return what was asked for."""
+    del ctx
+    return {"order_id": order_id, "copies": copies}
+
+
+@task("shop.import")
+async def import_rows(ctx: TaskContext, *, rows: int) -> int:
+    """Tell how far it is."""
+    for row in range(rows):
+        await ctx.progress(row, of=rows, unit="rows")
+    await ctx.progress(rows, of=rows, unit="rows", message="All there")
+    return rows
+
+
+@task("shop.charge", retry=Retry(tries=3, first=timedelta(milliseconds=10)))
+async def charge(ctx: TaskContext, *, works_at: int) -> str:
+    """Fail until the given attempt."""
+    if ctx.attempt < works_at:
+        raise ConnectionError("the bank does not answer")
+    return f"charged at attempt {ctx.attempt}"
+
+
+@task("shop.catalogue")
+async def catalogue(ctx: TaskContext, *, title: str) -> Artifact:
+    """Leave a file."""
+    async with ctx.artifact("catalogue.txt", "text/plain; charset=utf-8") as file:
+        await file.write(title.encode())
+    return file.artifact
+
+
+@task("shop.watch")
+async def watch(ctx: TaskContext) -> None:
+    """Go on until somebody has had enough."""
+    while True:
+        await ctx.checkpoint()

@@ -1,0 +1,211 @@
+"""Who may what is data, `matrix.yaml`; here every cell of it is tried on the real application."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from support import jobs
+from support.client import Client
+from support.live import Live
+from support.system import ADMIN_PASSWORD
+from tasuki.tasks import TaskService
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "matrix.yaml").read_text())
+ROLES = ("anonymous", "owner", "other", "scoped", "admin")
+LINES: dict[str, dict[str, Any]] = MATRIX["routes"]
+FOREIGN = [line for line, cells in LINES.items() if "{" in line and cells["other"] == 404]
+
+
+class House:
+    """Users of every role, and things that belong to the owner."""
+
+    def __init__(self, site: Live, ids: dict[str, int]) -> None:
+        self.site = site
+        self.ids = ids
+
+    async def caller(self, role: str) -> Client:
+        """Return a browser with a session that no other cell has used up."""
+        if role == "anonymous":
+            return await self.site.client()
+        return await self.site.browser(self.ids[role])
+
+    async def things(self, line: str) -> dict[str, str]:
+        """Return ids of fresh things of the owner, for what a line names."""
+        things = {"user_id": str(self.ids["owner"])}
+        owner = await self.caller("owner")
+        if "{session_id}" in line:
+            sessions = (await owner.get("/api/v1/auth/sessions")).json()["items"]
+            things["session_id"] = next(item["id"] for item in sessions if item["current"])
+        if "{token_id}" in line:
+            token = await owner.post("/api/v1/auth/tokens", json={"name": "matrix"})
+            things["token_id"] = token.json()["id"]
+        if "{task_id}" in line:
+            things["task_id"] = await self.task(LINES[line].get("task", "queued"))
+        return things
+
+    async def task(self, state: str) -> str:
+        """Return a fresh task of the owner."""
+        async with self.site.database.unit_of_work() as session:
+            handle = await self.site.tasuki.services.get(TaskService).enqueue(
+                session, jobs.echo.having(owner_id=self.ids["owner"]), {}
+            )
+        if state == "ended":
+            await self.site.work()
+        return str(handle.id)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(site: Live) -> House:
+    ids = {}
+    for role in ROLES[1:]:
+        ids[role] = await site.add_user(
+            role,
+            role="admin" if role == "admin" else "user",
+            scopes=tuple(MATRIX["scopes"]) if role == "scoped" else (),
+            password=ADMIN_PASSWORD,
+        )
+    return House(site, ids)
+
+
+def routes_of(app: FastAPI) -> Iterator[str]:
+    """Return every route there is, written as in the matrix."""
+    for route in iter_route_contexts(app.routes):
+        methods = ",".join(sorted(getattr(route, "methods", None) or ["MOUNT"]))
+        yield f"{methods} {route.path}"
+
+
+def route_of(line: str) -> str:
+    """Return the route of a line, without the remark on which case it is."""
+    return line.partition(" (")[0]
+
+
+async def test_every_route_has_a_line_and_every_line_a_route(site: Live) -> None:
+    """Nobody adds a route without saying who may use it."""
+    routes = list(routes_of(site.app))
+
+    assert sorted(set(routes)) == sorted({route_of(line) for line in LINES})
+    assert len(set(routes)) == len(routes)
+
+
+@pytest.mark.parametrize("line", LINES)
+async def test_everybody_may_what_the_matrix_says(house: House, line: str) -> None:
+    """One cell after the other, each with a fresh session and fresh things to touch."""
+    cells = LINES[line]
+    methods, route = route_of(line).split(" ", 1)
+    answers = {}
+
+    for role in ROLES:
+        for method in methods.replace("MOUNT", "GET").split(","):
+            caller = await house.caller(role)
+            things = await house.things(line)
+            path = cells.get("path", route).format(**things)
+            answer = await caller.request(method, path, json=_filled(cells.get("body"), things))
+            answers[role, method] = answer.status_code
+
+    assert answers == {
+        (role, method): cells[role]
+        for role in ROLES
+        for method in methods.replace("MOUNT", "GET").split(",")
+    }
+
+
+@pytest.mark.parametrize("line", FOREIGN)
+async def test_foreign_and_unknown_ids_get_the_same_answer(house: House, line: str) -> None:
+    """Byte for byte, but for the id itself and the error's own: nobody can probe for ids."""
+    method, route = route_of(line).split(" ", 1)
+    other = await house.caller("other")
+    theirs = await house.things(line)
+    nobodys = dict.fromkeys(theirs, str(uuid4()))
+
+    answers = [
+        _without_ids(await other.request(method, route.format(**ids)), ids)
+        for ids in (theirs, nobodys)
+    ]
+
+    assert answers[0] == answers[1]
+
+
+async def test_a_list_shows_only_what_is_ones_own(house: House) -> None:
+    """A page of tasks is filtered where the rows are, not by hiding them afterwards."""
+    task_id = await house.task("queued")
+
+    seen = {}
+    for role in ("owner", "other", "admin"):
+        page = (await (await house.caller(role)).get("/api/v1/tasks")).json()
+        seen[role] = task_id in {item["id"] for item in page["items"]}
+
+    assert seen == {"owner": True, "other": False, "admin": True}
+
+
+async def test_what_an_admin_does_with_a_task_of_others_is_written_down(house: House) -> None:
+    """An admin may look at everything, and it does not stay secret that they did."""
+    task_id = await house.task("queued")
+    admin = await house.caller("admin")
+
+    await admin.get(f"/api/v1/tasks/{task_id}")
+    await admin.get(f"/api/v1/tasks/task-status/{task_id}")
+    await admin.post(f"/api/v1/tasks/{task_id}/cancel")
+
+    async with house.site.database.driver() as connection:
+        kinds = await connection.fetch(
+            "SELECT kind FROM activity WHERE user_id = $1 AND data->>'target' = $2 ORDER BY id",
+            house.ids["admin"],
+            f"task:{task_id}",
+        )
+    assert [row["kind"] for row in kinds] == [
+        "admin.task.read",
+        "admin.task.read",
+        "admin.task.cancel",
+    ]
+
+
+async def test_only_an_admin_learns_why_the_system_is_not_ready(house: House) -> None:
+    """The reasons name servers; a stranger needs to know only whether to come back."""
+    stranger, admin = await house.caller("other"), await house.caller("admin")
+
+    assert (await stranger.get("/readyz")).json() == {"status": "ready"}
+    assert (await admin.get("/readyz")).json() == {"status": "ready", "reasons": []}
+
+
+async def test_a_new_scope_or_none_counts_from_the_next_request(house: House) -> None:
+    """What somebody may do is asked anew each time, and not kept in their session."""
+    admin, user_id = await house.caller("admin"), await house.site.add_user("changing")
+    program = await house.site.program(user_id)
+    order = {"name": "test.echo"}
+
+    before = await program.post("/api/v1/tasks", json=order)
+    await admin.patch(f"/api/v1/users/{user_id}", json={"scopes": ["task:test.echo"]})
+    granted = await program.post("/api/v1/tasks", json=order)
+    await admin.patch(f"/api/v1/users/{user_id}", json={"disabled": True})
+    after = await program.post("/api/v1/tasks", json=order)
+
+    assert [a.status_code for a in (before, granted, after)] == [403, 202, 401]
+
+
+def _filled(body: dict[str, Any] | None, things: dict[str, str]) -> dict[str, Any] | None:
+    if body is None:
+        return None
+    return {
+        name: value.format(**things) if isinstance(value, str) else value
+        for name, value in body.items()
+    }
+
+
+def _without_ids(answer: httpx.Response, ids: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+    text = answer.text
+    if answer.content:
+        text = text.replace(answer.json()["error_id"], "ERROR")
+    for name in ids.keys() - {"user_id"}:
+        text = text.replace(ids[name], "ID")
+    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    return answer.status_code, text, headers

@@ -1,0 +1,187 @@
+"""Secrets stand where they are needed and nowhere else: canaries are planted and looked for."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import redis.asyncio as redis
+
+from support.client import Client
+from support.servers import Servers
+from support.system import ADMIN_PASSWORD, System
+
+PASSWORD = "canary-password-7d1f"
+NEW_PASSWORD = "canary-newpassword-9e2c"
+WRONG_PASSWORD = "canary-wrongpassword-33b0"
+SECRET_KEY = "canary-secretkey-5a84"
+ADMIN = f"{ADMIN_PASSWORD}-canary"
+
+
+Send = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@dataclass
+class Scene:
+    """A system in which everything secret was used once."""
+
+    system: System
+    canaries: dict[str, str]
+    bodies: str
+    command_lines: str
+
+
+@pytest.fixture
+async def scene(system: System, database_url: str, redis_url: str) -> Scene:
+    system.env = {
+        **system.env,
+        "TASUKI_SECRET_KEY": SECRET_KEY,
+        "TASUKI_ACCOUNTS__ADMIN_PASSWORD": ADMIN,
+    }
+    system.web()
+    system.worker("io")
+    bodies = ""
+    async with Client(base_url=system.url, timeout=20) as client:
+
+        async def send(method: str, path: str, **options: Any) -> dict[str, Any]:
+            nonlocal bodies
+            answer = await client.request(method, f"/api/v1{path}", **options)
+            if "/auth/tokens" not in path:
+                bodies += answer.text
+            return answer.json() if answer.content else {}
+
+        await client.sign_in("admin", ADMIN)
+        user = {"username": "hana", "email": "hana@example.org", "password": PASSWORD}
+        await send("POST", "/users", json={**user, "scopes": ["task:test.fail", "task:test.echo"]})
+        await send("POST", "/users", json={**user, "colour": PASSWORD})
+        await client.sign_in("hana", PASSWORD)
+        session = client.cookies["tasuki_session"]
+        token = str((await send("POST", "/auth/tokens", json={"name": "ci"}))["token"])
+        await send("POST", "/auth/login", json={"username": "hana", "password": WRONG_PASSWORD})
+        await send("POST", "/auth/login", json={"username": "hana", "pasword": WRONG_PASSWORD})
+        await send("POST", "/auth/login", content=f'{{"password": "{WRONG_PASSWORD}"')
+        await send("POST", "/auth/password", json={"old": PASSWORD, "new": NEW_PASSWORD})
+        await send("GET", "/auth/me", headers={"Authorization": f"Bearer {token}x"})
+        await send("GET", f"/auth/me?token={token}", headers={"Authorization": f"Bearer {token}"})
+        for name, args in (("test.echo", {}), ("test.fail", {"fatal": True})):
+            task_id = await client.order(name, **args)
+            bodies += str(await client.ended(task_id))
+        await fail_in_the_database(database_url, send)
+    canaries = {
+        "password": PASSWORD,
+        "new password": NEW_PASSWORD,
+        "wrong password": WRONG_PASSWORD,
+        "admin password": ADMIN,
+        "secret key": SECRET_KEY,
+        "session": session,
+        "token": token,
+        "database password": database_url.split(":")[2].partition("@")[0],
+        "redis password": redis_url.split(":")[2].partition("@")[0],
+    }
+    return Scene(system, canaries, bodies, command_lines())
+
+
+async def fail_in_the_database(database_url: str, send: Send) -> None:
+    """Have a request fail deep inside, so that a traceback is logged while secrets are at hand."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("ALTER TABLE sessions RENAME COLUMN address TO elsewhere")
+        await send("POST", "/auth/login", json={"username": "hana", "password": NEW_PASSWORD})
+    finally:
+        await connection.close()
+
+
+def command_lines() -> str:
+    """Return what `ps` shows of every process to every user of the machine."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(process.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(lines)
+
+
+async def test_no_secret_is_where_it_does_not_belong(scene: Scene, redis_url: str) -> None:
+    """Not in logs, not in Valkey, not in `ps`, not in answers, not in a file others can read."""
+    logs = {part.name: part.log.read_text(errors="replace") for part in scene.system.parts}
+    places = {
+        **{f"the log of {name}": text for name, text in logs.items()},
+        "Valkey": await everything_in(redis_url),
+        "an answer": scene.bodies,
+        "ps": scene.command_lines,
+    }
+
+    found = [
+        f"the {kind} stands in {place}"
+        for place, text in places.items()
+        for kind, secret in scene.canaries.items()
+        if secret in text
+    ]
+
+    assert found == []
+    assert "signed_in" in logs["web"], "the log is not what it was"
+    assert "request_failed" in logs["web"], "nothing failed, so nothing was tried"
+
+
+async def everything_in(redis_url: str) -> str:
+    """Return all keys and values, whatever their type."""
+    found = []
+    async with redis.Redis.from_url(redis_url) as client:
+        async for key in client.scan_iter():
+            found.append(key)
+            with contextlib.suppress(redis.ResponseError):
+                found.append(await client.dump(key) or b"")
+            kind = await client.type(key)
+            if kind == b"list":
+                found += await client.lrange(key, 0, -1)
+            elif kind == b"hash":
+                found += (await client.hgetall(key)).values()
+            elif kind == b"string":
+                found.append(await client.get(key) or b"")
+    return b"\n".join(found).decode(errors="replace")
+
+
+async def test_the_first_admin_has_a_password_that_nobody_else_has(
+    servers: Servers, redis_url: str, tmp_path: Path
+) -> None:
+    """There is no default password: it is drawn, printed once, and works."""
+    shown = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        url = await servers.create_database()
+        with System(folder, url, redis_url) as system:
+            environment = {
+                key: value
+                for key, value in system.environment.items()
+                if key != "TASUKI_ACCOUNTS__ADMIN_PASSWORD"
+            }
+            shown.append(await first_words(system, environment))
+        await servers.drop_database(url)
+
+    passwords = {words.partition("Admin login: admin / ")[2].split()[0] for words in shown}
+    assert len(passwords) == 2
+    assert all(len(password) >= 16 for password in passwords)
+
+
+async def first_words(system: System, environment: dict[str, str]) -> str:
+    """Start a web process with no password given and return what it said until it was ready."""
+    ready = system.folder / "ready"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tasuki", "web", "--port", "0", "--ready-file", str(ready)),
+        env=environment,
+        cwd=system.folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            return (await process.stdout.readline()).decode()
+    finally:
+        process.kill()
+        await process.wait()
