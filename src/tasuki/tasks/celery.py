@@ -168,11 +168,17 @@ class SturdyRedis(_RedisTransport):  # type: ignore[misc]  # see there
 
 
 class CeleryRinger:
-    """Rings bells through kombu, in a thread of its own: no event loop ever waits for a broker."""
+    """Rings bells through kombu, in a thread of its own: no event loop ever waits for a broker.
+
+    It has a connection of its own too. Kombu's pools belong to the whole process, and whoever
+    closes one closes it for all others.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tasuki-ringer")
+        self._connection: Any = None
+        self._producer: Any = None
 
     async def ring(self, bells: Iterable[Bell]) -> None:
         """See `Ringer.ring`."""
@@ -181,25 +187,35 @@ class CeleryRinger:
 
     async def close(self) -> None:
         """See `Ringer.close`."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        pool: Any = self._app.pool
-        with contextlib.suppress(OSError, KombuError):
-            await asyncio.to_thread(pool.force_close_all)
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=False)
 
     def _ring(self, bells: Sequence[Bell]) -> None:
         try:
-            producers: Any = self._app.producer_pool
-            with producers.acquire(block=True, timeout=2) as producer:
-                together = (
-                    producer.batch(max_size=500)
-                    if producer.supports_batch_publish
-                    else contextlib.nullcontext()
-                )
-                with together:
-                    for bell in bells:
-                        self._send(bell, producer)
+            producer = self._producer or self._connect()
+            together = (
+                producer.batch(max_size=500)
+                if producer.supports_batch_publish
+                else contextlib.nullcontext()
+            )
+            with together:
+                for bell in bells:
+                    self._send(bell, producer)
         except (KombuError, OperationalError, OSError) as exc:
+            self._disconnect()
             raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
+
+    def _connect(self) -> Any:
+        self._connection = self._app.connection_for_write()
+        self._connection.ensure_connection(max_retries=1, timeout=2)
+        self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+        return self._producer
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(KombuError, OSError):
+                connection.release()
 
     def _send(self, bell: Bell, producer: Any) -> None:
         self._app.send_task(

@@ -5,6 +5,7 @@ which an event could be missed. The history is a table, so a watcher may come ba
 process and go on where it was.
 """
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from pydantic import BaseModel, Field
 from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.core.errors import Unavailable
-from tasuki.core.notices import Notices
+from tasuki.core.notices import Notices, Waiter
 from tasuki.tasks.records import TaskEvent, TaskRecord
 from tasuki.tasks.schemas import TaskOut
 from tasuki.tasks.service import TaskService, task_key
@@ -90,6 +91,8 @@ class TaskWatch:
         self._epoch = ""
         self._seq = 0
         self._first: bytes | None = None
+        self._checked = -math.inf
+        self._said = time.monotonic()
 
     async def begin(self, last: Position | None) -> bool:
         """Find out where to start.
@@ -118,27 +121,36 @@ class TaskWatch:
             self._notices.listen(task_key(self._task_id), *self._keys) as news,
             self._notices.listen(*self._keys) as revoked,
         ):
-            # Asked once more now that we listen: it may have ended a moment ago.
-            if not await self._is_allowed():
+            if not await self._may_go_on(revoked):
                 return
             if self._first is not None:
                 await emit(self._first)
-            said = checked = time.monotonic()
-            while not self._is_stopping():
-                now = time.monotonic()
-                if revoked.came() or now - checked >= _CHECK_EVERY_S:
-                    checked = now
-                    if not await self._is_allowed():
-                        return
+            while not self._is_stopping() and await self._may_go_on(revoked):
                 sent, is_over = await self._send_news(emit)
                 if is_over:
                     return
-                if sent:
-                    said = now
-                elif now - said >= HEARTBEAT_S:
-                    said = now
-                    await emit(HEARTBEAT)
+                await self._keep_alive(emit, has_sent=bool(sent))
                 await news.wait(within_s=_LOOK_EVERY_S)
+
+    async def _may_go_on(self, revoked: Waiter) -> bool:
+        """Ask whether the watcher is still allowed: at first, after a notice, now and then.
+
+        At first too, because a credential may have ended just before we listened.
+        """
+        now = time.monotonic()
+        if not revoked.came() and now - self._checked < _CHECK_EVERY_S:
+            return True
+        self._checked = now
+        return await self._is_allowed()
+
+    async def _keep_alive(self, emit: Emit, *, has_sent: bool) -> None:
+        """Say something when nothing was said for long."""
+        now = time.monotonic()
+        if has_sent:
+            self._said = now
+        elif now - self._said >= HEARTBEAT_S:
+            self._said = now
+            await emit(HEARTBEAT)
 
     async def _send_news(self, emit: Emit) -> tuple[int, bool]:
         """Send what is newer than the position; return how many, and whether that was the end."""

@@ -91,10 +91,13 @@ class Dispatcher:
                 listening.cancel()
 
     async def ring_unanswered(self, *, ring_again_s: float) -> None:
-        """Ring again for what was rung and never taken: bells get lost, rows do not."""
-        await self._ring(
-            await self._repository.take_unanswered(ring_again_s=ring_again_s, most=100)
-        )
+        """Ring again for what was rung and never taken: bells get lost, rows do not.
+
+        A few bells for each queue are enough to wake its workers, and cannot fill a broker
+        that has none.
+        """
+        bells = await self._repository.take_unanswered(ring_again_s=ring_again_s, most=100)
+        await self._ring(bells, rung=few(bells))
 
     async def _look(self) -> float:
         """Ring for what is due, and return how long there is nothing to do."""
@@ -116,15 +119,16 @@ class Dispatcher:
         """Ring for one lot of due tasks, and return whether there may be more."""
         bells, now_queued = await self._repository.take_unrung(most=_MOST_AT_ONCE)
         self._notices.send(*(task_key(task_id) for task_id in now_queued))
-        await self._ring(bells)
+        await self._ring(bells, rung=together(bells))
         return len(bells) == _MOST_AT_ONCE
 
-    async def _ring(self, bells: list[Bell]) -> None:
+    async def _ring(self, bells: list[Bell], *, rung: list[Bell]) -> None:
+        """Ring for rows that are marked; take all marks back if the broker refuses."""
         if not bells:
             return
         try:
             async with asyncio.timeout(_RING_WITHIN_S):
-                await self._ringer.ring(together(bells))
+                await self._ringer.ring(rung)
         except (BrokerUnavailable, TimeoutError) as exc:
             await self._repository.unring([bell.task_id for bell in bells])
             raise BrokerUnavailable(str(exc) or "the broker stays silent") from exc
@@ -162,3 +166,11 @@ def together(bells: list[Bell]) -> list[Bell]:
         wanted = max(math.ceil(len(group) / _ROWS_PER_BELL), min(len(group), _FEWEST_BELLS))
         kept += group[:wanted]
     return kept
+
+
+def few(bells: list[Bell]) -> list[Bell]:
+    """Return a handful of bells for each queue, lane and kind, whatever they stand for."""
+    groups: dict[tuple[str, str, bool], list[Bell]] = defaultdict(list)
+    for bell in bells:
+        groups[bell.queue, bell.lane, bell.last_chance].append(bell)
+    return [bell for group in groups.values() for bell in group[:_FEWEST_BELLS]]

@@ -147,14 +147,14 @@ WITH due AS (
 SELECT id, name, queue, lane, was_scheduled, last_chance FROM rung
 """
 
-# The pause doubles with each ring, or a queue without workers would fill its broker.
+# The pause doubles with each ring, up to eight times: nobody may be there to answer.
 TAKE_UNANSWERED = f"""
 UPDATE tasks SET rung_at = now(), rings = rings + 1
 WHERE id IN (
     SELECT id FROM tasks
     WHERE state IN {_WAITING} AND available_at <= now()
       AND rung_at < now() - CAST(:ring_again_s AS float8) * interval '1 second'
-          * power(2, least(greatest(rings, 1) - 1, 6))
+          * power(2, least(greatest(rings, 1) - 1, 3))
     ORDER BY rung_at
     LIMIT :most
     FOR UPDATE SKIP LOCKED)
