@@ -8,7 +8,7 @@ from typing import Any
 
 from tasuki.tasks.celery import build_celery_app
 from tasuki.wiring import load_settings
-from tasuki.wiring.services import build_catalogue
+from tasuki.wiring.services import load_declared
 
 
 def __getattr__(name: str) -> Any:
@@ -17,5 +17,5 @@ def __getattr__(name: str) -> Any:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     settings = load_settings()
-    catalogue = build_catalogue(settings.tasks.modules)
+    catalogue = load_declared(settings.tasks.modules).catalogue
     return build_celery_app(settings.need_broker_url(), catalogue, is_worker=True)

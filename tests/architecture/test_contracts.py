@@ -23,7 +23,7 @@ from tasuki.tasks.eventdata import EVENT_DATA
 from tasuki.tasks.events import EventOut
 from tasuki.tasks.states import State
 from tasuki.wiring import Settings, Tasuki
-from tasuki.wiring.services import build_catalogue
+from tasuki.wiring.services import load_declared
 from tasuki.wiring.web import create_app
 
 FOLDER = Path(__file__).parents[2] / "contracts"
@@ -37,7 +37,7 @@ def openapi() -> str:
 
 def tasks() -> str:
     """Return a paragraph per task of Tasuki's own: what stands on the wire, and how it runs."""
-    return "\n".join(_task(task) for task in build_catalogue(()).tasks)
+    return "\n".join(_task(task) for task in load_declared(()).catalogue.tasks)
 
 
 def events() -> str:

@@ -398,7 +398,7 @@ async def test_a_stray_file_is_swept(bench: Bench) -> None:
     async with bench.artifacts.create("stray", "text/plain") as writer:
         await writer.write(b"stray")
 
-    await bench.reaper.sweep_files(older_than_s=-1)
+    await bench.cleaner.sweep(older_than_s=-1)
 
     kept = (await bench.record(handle.id)).artifact
     assert kept is not None

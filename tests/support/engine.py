@@ -12,6 +12,7 @@ from tasuki.core.database import Database
 from tasuki.core.notices import MemoryNotices
 from tasuki.core.registry import Registry
 from tasuki.tasks import ArtifactStore, Catalogue, Task, TaskRecord, TaskService
+from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.pump import Pump
@@ -67,10 +68,11 @@ class Bench:
             notices=self.notices,
             look_every_s=self.settings.look_every_s,
         )
+        self.cleaner = Cleaner(repository=self.repository, artifacts=self.artifacts)
         self.reaper = Reaper(
             repository=self.repository,
             dispatcher=self.dispatcher,
-            artifacts=self.artifacts,
+            cleaner=self.cleaner,
             notices=self.notices,
             settings=self.settings,
         )

@@ -183,7 +183,7 @@ async def running_live(settings: Settings) -> AsyncGenerator[Live]:
         url = await stack.enter_async_context(serving(app, tasuki))
         build = WorkerEngine(
             settings=settings,
-            catalogue=tasuki.catalogue,
+            declared=tasuki.declared,
             lane="io",
             sign=StopSign(),
             services=lambda ground: build_services(ground, OwnAccounts(settings)),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from tasuki.accounts.limits import LoginLimits
 from tasuki.accounts.sessions import SessionService
 from tasuki.tasks import Retry, TaskContext, task
+from tasuki.tasks.schedules import CatchUp, Every, Schedule
 
 _BATCH = 1000  # rows of one transaction: short locks, however much has piled up
 
@@ -37,3 +38,9 @@ async def cleanup_expired_sessions(ctx: TaskContext) -> dict[str, int]:
             found = await limits.delete_ended(session, limit=_BATCH)
         await ctx.checkpoint()
     return {"deleted": deleted}
+
+
+CLEANUP = Schedule(
+    task=cleanup_expired_sessions, at=Every(timedelta(hours=1)), catch_up=CatchUp.LAST
+)
+"""Once an hour, and once after a time in which nothing ran."""

@@ -22,7 +22,7 @@ from tasuki.core.settings import ENV_PREFIX, SettingsGroup
 from tasuki.tasks.celery import broker_answers
 from tasuki.wiring import Settings
 from tasuki.wiring.migrations import runner
-from tasuki.wiring.services import build_catalogue
+from tasuki.wiring.services import load_declared
 
 _WITHIN_S = 10.0
 
@@ -76,7 +76,7 @@ async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
 
 
 async def _tasks(settings: Settings) -> str:
-    catalogue = build_catalogue(settings.tasks.modules)
+    catalogue = load_declared(settings.tasks.modules).catalogue
     return f"{len(catalogue.names)} declared: {', '.join(catalogue.names)}"
 
 

@@ -29,6 +29,7 @@ _COMMANDS = {
     "user": "accounts.users",
     "token": "accounts.tokens",
     "task": "tasks.app",
+    "schedule": "schedules.app",
     "demo": "demo.demo",
     "doctor": "doctor.doctor",
 }

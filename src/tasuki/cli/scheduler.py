@@ -9,7 +9,6 @@ import typer
 from tasuki.cli.output import ReadyFile, settings_of
 from tasuki.core.logging import configure_logging
 from tasuki.wiring import Settings, Tasuki
-from tasuki.wiring.services import SCHEDULES
 
 
 def scheduler(context: typer.Context, ready_file: ReadyFile = None) -> None:
@@ -30,7 +29,7 @@ async def _schedule(settings: Settings, ready_file: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Tasuki(settings).running() as tasuki:
-        clock = tasuki.scheduler(SCHEDULES)
+        clock = tasuki.scheduler()
         ticking = asyncio.create_task(clock.run_for_ever(), name="scheduler")
         if ready_file is not None:
             await asyncio.to_thread(ready_file.touch)

@@ -13,6 +13,7 @@ from tasuki.core.registry import Registry
 from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Catalogue
 from tasuki.tasks.celery import CeleryRinger, build_celery_app
+from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import Dispatcher
 from tasuki.tasks.engine.emergency import Emergency
 from tasuki.tasks.engine.engine import Engine
@@ -22,7 +23,7 @@ from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.service import DISPATCH_KEY
-from tasuki.wiring.services import Ground, artifact_store
+from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repository
 from tasuki.wiring.settings import Settings
 
 _LONGEST_PUMP_S = {"io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
@@ -52,18 +53,11 @@ def build_dispatching(
     reaper = Reaper(
         repository=repository,
         dispatcher=dispatcher,
-        artifacts=artifacts,
+        cleaner=Cleaner(repository=repository, artifacts=artifacts),
         notices=notices,
         settings=settings.tasks,
     )
     return Engine(dispatcher=dispatcher, reaper=reaper, closing=[ringer.close])
-
-
-def engine_repository(settings: Settings, database: Database) -> EngineRepository:
-    """Return the engine's statements on a database."""
-    return EngineRepository(
-        database, lease_s=settings.tasks.lease_s, retention_s=settings.tasks.retention_s
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +69,7 @@ class WorkerEngine:
     """
 
     settings: Settings
-    catalogue: Catalogue
+    declared: Declared
     lane: str
     sign: StopSign
     services: BuildRegistry
@@ -93,14 +87,14 @@ class WorkerEngine:
         if self.lane == "io":
             dispatching = build_dispatching(
                 settings,
-                self.catalogue,
+                self.declared.catalogue,
                 database=database,
                 notices=notices,
                 artifacts=artifact_store(settings),
             )
         runner = Runner(
             worker=f"{self.lane}@{socket.gethostname()}:{os.getpid()}",
-            catalogue=self.catalogue,
+            catalogue=self.declared.catalogue,
             repository=repository,
             notices=notices,
             settings=settings.tasks,
@@ -128,7 +122,7 @@ class WorkerEngine:
             runner=runner,
             repository=repository,
             lane=self.lane,
-            names=self.catalogue.names,
+            names=self.declared.catalogue.names,
             room=tasks.io_concurrency if self.lane == "io" else 1,
             is_stopping=lambda: self.sign.is_stopping,
             longest_s=_LONGEST_PUMP_S[self.lane],
@@ -152,7 +146,7 @@ class WorkerEngine:
         return self.services(
             Ground(
                 settings=self.settings,
-                catalogue=self.catalogue,
+                declared=self.declared,
                 database=database if is_same else self._connect("tasks"),
                 notices=notices if is_same else ForwardedNotices(notices, home),
                 wake=wake,

@@ -3,11 +3,11 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from types import ModuleType
 
 import tasuki.accounts.tasks
 import tasuki.reports.tasks
-from tasuki.accounts.tasks import cleanup_expired_sessions
+import tasuki.tasks.tasks
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
@@ -16,37 +16,51 @@ from tasuki.reports import ReportService
 from tasuki.reports.rendering import ReportRenderer
 from tasuki.reports.service import People
 from tasuki.tasks import ArtifactStore, Catalogue, TaskService
-from tasuki.tasks.schedule import Schedule
+from tasuki.tasks.engine.cleaner import Cleaner
+from tasuki.tasks.engine.repository import EngineRepository
+from tasuki.tasks.schedules import Schedule, ScheduleService
 from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
 from tasuki.web.settings import WebSettings
 from tasuki.wiring.people import ActivityAuditor, Identity
 from tasuki.wiring.settings import BadSetting, Settings
 
-SCHEDULES = (Schedule(task=cleanup_expired_sessions, every=timedelta(hours=1)),)
-"""What begins by the clock."""
+_CAPABILITIES = (tasuki.accounts.tasks, tasuki.reports.tasks, tasuki.tasks.tasks)
+"""The modules whose tasks and schedules are always there."""
 
 
 class ModuleNotLoaded(BadSetting):
     """A module of ``TASUKI_TASKS__MODULES`` cannot be imported."""
 
 
-def build_catalogue(modules: tuple[str, ...]) -> Catalogue:
-    """Return all tasks: those of the capabilities and those of one's own modules.
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What capabilities and one's own modules declare."""
+
+    catalogue: Catalogue
+    schedules: tuple[Schedule, ...]
+
+
+def load_declared(modules: tuple[str, ...]) -> Declared:
+    """Collect the tasks and schedules of the capabilities and of one's own modules.
 
     Raises:
         ModuleNotLoaded: A module does not exist or fails on import.
     """
     catalogue = Catalogue()
-    catalogue.add_module(tasuki.accounts.tasks)
-    catalogue.add_module(tasuki.reports.tasks)
-    for name in modules:
-        try:
-            catalogue.add_module(importlib.import_module(name))
-        except Exception as exc:
-            msg = f"TASUKI_TASKS__MODULES: cannot load {name!r}: {type(exc).__name__}: {exc}"
-            raise ModuleNotLoaded(msg) from exc
-    return catalogue
+    schedules: list[Schedule] = []
+    for module in (*_CAPABILITIES, *(_load(name) for name in modules)):
+        catalogue.add_module(module)
+        schedules += [value for value in vars(module).values() if isinstance(value, Schedule)]
+    return Declared(catalogue=catalogue, schedules=tuple(schedules))
+
+
+def _load(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as exc:
+        msg = f"TASUKI_TASKS__MODULES: cannot load {name!r}: {type(exc).__name__}: {exc}"
+        raise ModuleNotLoaded(msg) from exc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +72,7 @@ class Ground:
     """
 
     settings: Settings
-    catalogue: Catalogue
+    declared: Declared
     database: Database
     notices: Notices
     wake: Callable[[], None]
@@ -71,6 +85,13 @@ def artifact_store(settings: Settings) -> ArtifactStore:
     )
 
 
+def engine_repository(settings: Settings, database: Database) -> EngineRepository:
+    """Return the engine's statements on a database."""
+    return EngineRepository(
+        database, lease_s=settings.tasks.lease_s, retention_s=settings.tasks.retention_s
+    )
+
+
 def build_services(ground: Ground, identity: Identity) -> Registry:
     """Return the services, by their class."""
     settings = ground.settings
@@ -79,17 +100,21 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
     registry.add(Notices, ground.notices)
     registry.add(WebSettings, settings.web)
     registry.add(TasksSettings, settings.tasks)
-    registry.add(Catalogue, ground.catalogue)
-    registry.add(ArtifactStore, artifact_store(settings))
-    registry.add(
+    registry.add(Catalogue, ground.declared.catalogue)
+    artifacts = registry.add(ArtifactStore, artifact_store(settings))
+    repository = engine_repository(settings, ground.database)
+    registry.add(Cleaner, Cleaner(repository=repository, artifacts=artifacts))
+    tasks = registry.add(
         TaskService,
         TaskService(
-            catalogue=ground.catalogue,
+            catalogue=ground.declared.catalogue,
             notices=ground.notices,
             settings=settings.tasks,
             wake=ground.wake,
         ),
     )
+    schedules = ground.declared.schedules
+    registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))
     activity = registry.add(ActivityService, ActivityService())
     registry.add(Auditor, ActivityAuditor(activity))
     identity.add_services(registry)

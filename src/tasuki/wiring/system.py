@@ -1,7 +1,7 @@
 """Tasuki in one object: what an application, a script or a door of our own holds."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
@@ -13,12 +13,12 @@ from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
 from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
-from tasuki.tasks.schedule import Schedule, Scheduler
+from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
 from tasuki.wiring.engines import build_dispatching
 from tasuki.wiring.people import Identity, OwnAccounts
-from tasuki.wiring.services import Ground, build_catalogue, build_services
+from tasuki.wiring.services import Ground, build_services, load_declared
 from tasuki.wiring.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Tasuki:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        self.catalogue = build_catalogue(self.settings.tasks.modules)
+        self.declared = load_declared(self.settings.tasks.modules)
+        self.catalogue = self.declared.catalogue
         self.draining = Draining()
         self._registry: Registry | None = None
         self._engine: Engine | None = None
@@ -86,7 +87,7 @@ class Tasuki:
         await notices.start()
         ground = Ground(
             settings=settings,
-            catalogue=self.catalogue,
+            declared=self.declared,
             database=database,
             notices=notices,
             wake=self._wake,
@@ -210,12 +211,10 @@ class Tasuki:
             session, user_id=user_id, kind=kind, data=data
         )
 
-    def scheduler(self, schedules: Sequence[Schedule]) -> Scheduler:
+    def scheduler(self) -> Scheduler:
         """Return what orders tasks by the clock; any number of processes may run one."""
         return Scheduler(
-            schedules=schedules,
-            database=self.services.get(Database),
-            tasks=self.services.get(TaskService),
+            database=self.services.get(Database), schedules=self.services.get(ScheduleService)
         )
 
     def stop_streams(self) -> None:

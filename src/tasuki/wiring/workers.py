@@ -6,7 +6,7 @@ from tasuki.tasks.engine.lanes import CpuLane, IoLane, Lane
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.wiring.engines import WorkerEngine
 from tasuki.wiring.people import OwnAccounts
-from tasuki.wiring.services import Ground, build_catalogue, build_services
+from tasuki.wiring.services import Ground, build_services, load_declared
 from tasuki.wiring.settings import Settings
 
 # A loop that does not answer for this part of a lease is blocked: the process must end
@@ -16,7 +16,8 @@ _BLOCKED_AFTER = 0.6
 
 def run(settings: Settings, options: WorkerOptions) -> int:
     """Run a worker until it is told to stop, and return its exit code."""
-    catalogue = build_catalogue(settings.tasks.modules)
+    declared = load_declared(settings.tasks.modules)
+    catalogue = declared.catalogue
     sign = StopSign()
 
     def services(ground: Ground) -> Registry:
@@ -24,7 +25,7 @@ def run(settings: Settings, options: WorkerOptions) -> int:
 
     engine = WorkerEngine(
         settings=settings,
-        catalogue=catalogue,
+        declared=declared,
         lane=options.lane,
         sign=sign,
         services=services,

@@ -1,16 +1,15 @@
-"""Repairs what dead processes left: ended leases, lost bells, late tasks, old rows, stray files.
+"""Repairs what dead processes left: ended leases, lost bells, late tasks, old rows.
 
 Any number of processes may run it; each row is taken by one of them.
 """
 
 import asyncio
 import random
-import time
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
-from tasuki.tasks.artifacts import ArtifactStore
+from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.service import DISPATCH_KEY, task_key
@@ -19,9 +18,6 @@ from tasuki.tasks.settings import TasksSettings
 log = get_logger(__name__)
 
 _LONGEST_PAUSE_S = 5.0
-_PURGE_AT_ONCE = 500
-_SWEEP_EVERY_S = 3600.0
-_STRAY_AFTER_S = 86_400.0  # a file that no row knows may still be written until then
 
 
 class Reaper:
@@ -32,16 +28,15 @@ class Reaper:
         *,
         repository: EngineRepository,
         dispatcher: Dispatcher,
-        artifacts: ArtifactStore,
+        cleaner: Cleaner,
         notices: Notices,
         settings: TasksSettings,
     ) -> None:
         self._repository = repository
         self._dispatcher = dispatcher
-        self._artifacts = artifacts
+        self._cleaner = cleaner
         self._notices = notices
         self._settings = settings
-        self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
 
     async def run_for_ever(self) -> None:
         """Reap until cancelled; no failure of database, broker or disk ends it."""
@@ -64,22 +59,5 @@ class Reaper:
             self._notices.send(DISPATCH_KEY)
         ended = [*reaped, *await self._repository.expire()]
         self._notices.send(*(task_key(task_id) for task_id in ended))
-        await self._purge()
-        if time.monotonic() > self._next_sweep:
-            self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
-            await self.sweep_files(older_than_s=_STRAY_AFTER_S)
+        await self._cleaner.purge()
         await self._dispatcher.ring_unanswered(ring_again_s=self._settings.ring_again_s)
-
-    async def sweep_files(self, *, older_than_s: float) -> None:
-        """Delete files that no row knows: their task was refused or died before its end."""
-        found = await self._artifacts.older_than(older_than_s)
-        for start in range(0, len(found), _PURGE_AT_ONCE):
-            lot = found[start : start + _PURGE_AT_ONCE]
-            await self._artifacts.delete(await self._repository.unknown_artifacts(lot))
-
-    async def _purge(self) -> None:
-        while True:
-            count, files = await self._repository.purge(most=_PURGE_AT_ONCE)
-            await self._artifacts.delete(files)
-            if count < _PURGE_AT_ONCE:
-                return

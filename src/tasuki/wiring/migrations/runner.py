@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import tasuki.accounts.models
 import tasuki.activity.models
-import tasuki.tasks.models  # noqa: F401  # the models must be loaded to be compared
+import tasuki.tasks.models
+import tasuki.tasks.schedules.models  # noqa: F401  # the models must be loaded to be compared
 from tasuki.core.database import Base
 from tasuki.core.urls import async_url
 
