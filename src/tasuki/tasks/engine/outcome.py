@@ -103,7 +103,7 @@ def result_text(returned: Any) -> str:
     """
     try:
         return dump(to_jsonable_python(returned))
-    except (TypeError, RecursionError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         msg = f"the task returned something JSON cannot hold: {exc}"
         raise ValueError(msg) from exc
 
