@@ -207,5 +207,9 @@ def _without_ids(answer: httpx.Response, ids: dict[str, str]) -> tuple[int, str,
         text = text.replace(answer.json()["error_id"], "ERROR")
     for name in ids.keys() - {"user_id"}:
         text = text.replace(ids[name], "ID")
-    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name not in {"date", "x-request-id"}
+    }
     return answer.status_code, text, headers

@@ -6,6 +6,7 @@ from a library passes through the same formatter.
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -18,6 +19,16 @@ def get_logger(name: str) -> Logger:
     """Return the logger of a module."""
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def bound(**fields: Any) -> AbstractContextManager[None]:
+    """Add fields to everything that is logged within a block, by whatever it calls."""
+    return structlog.contextvars.bound_contextvars(**fields)
+
+
+def bound_field(name: str) -> Any:
+    """Return a field that is bound here, or None."""
+    return structlog.contextvars.get_contextvars().get(name)
 
 
 def configure_logging(*, level: str = "INFO", as_json: bool | None = None) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, text
 
 from tasuki.core.database import Session
+from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
 from tasuki.tasks.models import ArtifactRow, EpochRow, TaskEventRow, TaskRow
 from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
@@ -20,12 +21,12 @@ _ADD = text("""
 WITH added AS (
     INSERT INTO tasks (
         id, owner_id, name, queue, lane, state, args, args_hash, priority, timeout_s,
-        max_attempts, max_crashes, idempotency_key, unique_key, tags, event_seq,
+        max_attempts, max_crashes, idempotency_key, unique_key, tags, trace_context, event_seq,
         available_at, expires_at, queued_at)
     VALUES (
         :id, :owner_id, :name, :queue, :lane, :state, CAST(:args AS jsonb), :args_hash,
         :priority, :timeout_s, :max_attempts, :max_crashes, :idempotency_key, :unique_key,
-        CAST(:tags AS text[]), 1,
+        CAST(:tags AS text[]), CAST(:trace_context AS jsonb), 1,
         now() + coalesce(CAST(:delay AS interval), interval '0'),
         now() + CAST(:lifetime AS interval),
         CASE WHEN :state = 'queued' THEN now() END)
@@ -52,7 +53,11 @@ class TaskRepository:
             The new task, or nothing when a key it carries is taken.
         """
         state = State.SCHEDULED if values["delay"] else State.QUEUED
-        added = await session.execute(_ADD, {**values, "state": state})
+        remembered = values["trace_context"]
+        added = await session.execute(
+            _ADD,
+            {**values, "state": state, "trace_context": remembered and dump(remembered)},
+        )
         if added.first() is None:
             return None
         return TaskHandle(id=values["id"], state=state, is_new=True)

@@ -27,6 +27,7 @@ from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.repository import TaskRepository
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import HELD, WAITING, State
+from tasuki.tasks.telemetry import ordered_by
 
 DISPATCH_KEY = "dispatch"
 """Notice: there may be tasks to ring."""
@@ -117,6 +118,7 @@ class TaskService:
                 "idempotency_key": options.idempotency_key,
                 "unique_key": options.unique_key,
                 "tags": list(options.tags),
+                "trace_context": ordered_by(),
             },
         )
         if added is None:

@@ -43,6 +43,7 @@ class Claimed:
     token: UUID
     owner_id: int | None
     name: str
+    queue: str
     args: dict[str, Any]
     attempt: int
     max_attempts: int

@@ -23,6 +23,7 @@ from tasuki.tasks.engine.ender import Ender
 from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, is_small, result_text
 from tasuki.tasks.engine.reporter import Reporter
 from tasuki.tasks.engine.repository import Claimed, End, EngineRepository
+from tasuki.tasks.engine.tracing import attempt_told, outcome_told
 from tasuki.tasks.service import CANCEL_KEY
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
@@ -120,7 +121,8 @@ class Runner:
         run = Run(claimed, lease_s=self._settings.lease_s)
         self._runs[claimed.id] = run
         try:
-            await self._attempt(run)
+            with attempt_told(claimed, worker=self.worker):
+                await self._attempt(run)
         finally:
             self._runs.pop(claimed.id, None)
 
@@ -180,6 +182,7 @@ class Runner:
     async def _finish(self, run: Run, outcome: Outcome, task: Task[..., Any]) -> None:
         if run.why is Stop.LOST:
             log.warning("lease_lost", task_id=str(run.claimed.id), task=run.claimed.name)
+            outcome_told(None)
             return
         _log_failure(run.claimed, outcome)
         end = None
@@ -191,6 +194,7 @@ class Runner:
         if end is None:
             end = end_of_failure(run.claimed, outcome, task.retry)
         run.is_ending = True
+        outcome_told(end)
         if run.reporter is not None:
             await self._persist(run, run.reporter.write)
         await self._persist(run, lambda: self._write_end(end))

@@ -28,7 +28,7 @@ WITH due AS (
         started_at = coalesce(started_at, now()), progress = NULL,
         event_seq = event_seq + 1
     FROM due WHERE tasks.id = due.id
-    RETURNING tasks.id, lease_token AS token, owner_id, name, args, attempt, max_attempts,
+    RETURNING tasks.id, lease_token AS token, owner_id, name, queue, args, attempt, max_attempts,
               crash_count, timeout_s, trace_context, event_seq
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
@@ -36,7 +36,7 @@ WITH due AS (
            jsonb_build_object('worker', CAST(:worker AS text), 'lane', CAST(:lane AS text))
     FROM claimed
 )
-SELECT id, token, owner_id, name, args, attempt, max_attempts, crash_count, timeout_s,
+SELECT id, token, owner_id, name, queue, args, attempt, max_attempts, crash_count, timeout_s,
        trace_context
 FROM claimed
 """

@@ -1,0 +1,50 @@
+"""One line in the log for each request, when its answer was sent. Pure ASGI.
+
+The query is left out: people put into it what should not stand in logs.
+"""
+
+import time
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tasuki.core.logging import get_logger
+
+log = get_logger(__name__)
+
+_MOST_PATH = 500  # characters of a path
+
+
+class AccessLog:
+    """Writes method, path, status and duration; for a stream when it has ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status: int | None = None  # stays so when the client went away before there was one
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception:
+            status = status or HTTPStatus.INTERNAL_SERVER_ERROR.value
+            raise
+        finally:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"][:_MOST_PATH],
+                status=status,
+                duration_s=round(time.perf_counter() - began, 6),
+            )
