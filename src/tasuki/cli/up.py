@@ -24,7 +24,7 @@ from tasuki.embedded import (
     run,
 )
 from tasuki.embedded.datadir import write_private
-from tasuki.tasks.states import LANES
+from tasuki.tasks.states import WORKER_LANES
 from tasuki.wiring.migrations.steps import all_steps
 from tasuki.wiring.settings import RUNNING_FILE, Settings
 
@@ -123,7 +123,9 @@ class _Plan:
         found.append(self._part("web", before, "--host", web.host, "--port", web.port))
         if with_workers:
             grace = ("--stop-grace-s", _STOP_GRACE_S)
-            found += [self._part("worker", before, "--lane", lane, *grace) for lane in LANES]
+            found += [
+                self._part("worker", before, "--lane", lane, *grace) for lane in WORKER_LANES
+            ]
         found.append(self._part("scheduler", before))
         return found
 

@@ -6,7 +6,7 @@ import typer
 
 from tasuki.cli.output import ReadyFile, settings_of
 from tasuki.tasks.celery import WorkerOptions
-from tasuki.tasks.states import LANES, Lane
+from tasuki.tasks.states import WORKER_LANES, Lane
 from tasuki.wiring.workers import run
 
 _STOP_GRACE_S = 20.0
@@ -27,8 +27,8 @@ def worker(
 
     [dim]Example: tasuki worker --lane io[/dim]
     """
-    if lane not in LANES:
-        msg = f"--lane must be one of: {', '.join(LANES)}"
+    if lane not in WORKER_LANES:
+        msg = f"--lane must be one of: {', '.join(WORKER_LANES)}"
         raise typer.BadParameter(msg)
     chosen: Lane = "io" if lane == "io" else "cpu"
     settings = settings_of(context)

@@ -30,7 +30,7 @@ from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.lanes import Lane as RunningLane
 from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.engine.stopsign import StopSign
-from tasuki.tasks.states import Lane
+from tasuki.tasks.states import WORKER_LANES, Lane
 
 log = get_logger(__name__)
 
@@ -77,9 +77,7 @@ def build_celery_app(
         # Leases and the crash cap bring back what a lost worker held; this setting loops.
         task_reject_on_worker_lost=False,
         task_queues=[
-            Queue(broker_queue(queue, lane))
-            for queue in catalogue.queues
-            for lane in ("io", "cpu")
+            Queue(broker_queue(queue, lane)) for queue in catalogue.queues for lane in WORKER_LANES
         ],
         task_default_queue="default",
         task_create_missing_queues=False,

@@ -63,6 +63,7 @@ class EnqueueOptions:
     expires: timedelta | None = None
     priority: int = 0
     queue: str | None = None
+    lane: Lane | None = None
     tags: tuple[str, ...] = ()
     owner_id: int | None = None
 
@@ -108,6 +109,7 @@ class Task(Generic[P, R]):
         expires: timedelta | None = None,
         priority: int = 0,
         queue: str | None = None,
+        lane: Lane | None = None,
         tags: tuple[str, ...] = (),
         owner_id: int | None = None,
     ) -> "Task[P, R]":
@@ -120,6 +122,7 @@ class Task(Generic[P, R]):
             expires: Worthless if nobody took it so long from now.
             priority: -100 to 100, higher first.
             queue: Another queue than the declared one.
+            lane: Another lane than the declared one.
             tags: Words to find it by.
             owner_id: The user who may watch and cancel it.
         """
@@ -130,6 +133,7 @@ class Task(Generic[P, R]):
             expires=expires,
             priority=priority,
             queue=queue,
+            lane=lane,
             tags=tags,
             owner_id=owner_id,
         )
@@ -186,7 +190,8 @@ def task(
         name: Its name on the wire, e.g. ``shop.invoice``. Never reuse one for something else.
         queue: Where it waits.
         lane: ``io`` for work that mostly waits (many at once on one event loop), ``cpu`` for
-            work that computes (one at a time in a process of its own).
+            work that computes (one at a time in a process of its own), ``local`` for short
+            work that never blocks: it runs on the loop that answers web requests.
         retry: Whether and when a failed attempt is repeated; default: not at all.
         timeout: Longest time one attempt may take.
         allows: May this user order it by name, with these arguments? Needed where an argument

@@ -88,6 +88,16 @@ class TaskRepository:
         row = (await session.execute(query)).first()
         return None if row is None else _record(row)
 
+    async def find_by_unique_key(
+        self, session: Session, key: str, *, owner_id: int | None
+    ) -> TaskRecord | None:
+        """Return the newest task that was ordered with a unique key, ended or not."""
+        query = _records().where(TaskRow.unique_key == key).order_by(TaskRow.id.desc()).limit(1)
+        if owner_id is not None:
+            query = query.where(TaskRow.owner_id == owner_id)
+        row = (await session.execute(query)).first()
+        return None if row is None else _record(row)
+
     async def page(
         self, session: Session, wanted: TaskFilter, *, before: UUID | None, limit: int
     ) -> list[TaskRecord]:

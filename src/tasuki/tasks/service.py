@@ -26,7 +26,7 @@ from tasuki.tasks.errors import (
 from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.repository import TaskRepository
 from tasuki.tasks.settings import TasksSettings
-from tasuki.tasks.states import HELD, WAITING, State
+from tasuki.tasks.states import HELD, LANES, WAITING, State
 from tasuki.tasks.telemetry import ordered_by
 
 DISPATCH_KEY = "dispatch"
@@ -106,7 +106,7 @@ class TaskService:
                 "owner_id": options.owner_id,
                 "name": task.name,
                 "queue": queue,
-                "lane": task.lane,
+                "lane": options.lane or task.lane,
                 "args": text,
                 "args_hash": args_hash,
                 "priority": options.priority,
@@ -239,6 +239,8 @@ class TaskService:
 
 
 def _check_options(options: EnqueueOptions) -> None:
+    if options.lane is not None and options.lane not in LANES:
+        raise _invalid("lane", f"must be one of: {', '.join(LANES)}")
     if not -MAX_PRIORITY <= options.priority <= MAX_PRIORITY:
         raise _invalid("priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
     for name in ("delay", "expires"):

@@ -40,6 +40,9 @@ class TasksSettings(SettingsGroup):
         ge=0.1,
         description="Seconds a task gets to clean up after a cancel or a timeout.",
     )
+    local_concurrency: int = Field(
+        default=20, ge=1, le=1000, description="Local tasks that one web process runs at once."
+    )
     io_concurrency: int = Field(
         default=100, ge=1, le=1000, description="Tasks that one io worker runs at once."
     )

@@ -9,9 +9,12 @@
 from enum import StrEnum
 from typing import Literal, get_args
 
-Lane = Literal["io", "cpu"]
+Lane = Literal["local", "io", "cpu"]
 LANES: tuple[Lane, ...] = get_args(Lane)
-"""Where tasks run: ``io`` for work that mostly waits, ``cpu`` for work that computes."""
+"""Where tasks run: ``local`` in the web process, for short work; ``io`` for work that mostly
+waits; ``cpu`` for work that computes."""
+WORKER_LANES: tuple[Lane, ...] = ("io", "cpu")
+"""The lanes that Celery workers serve; the broker has queues for these alone."""
 
 
 class State(StrEnum):

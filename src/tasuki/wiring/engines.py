@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasuki.core.database import Database
 from tasuki.core.notices import MemoryNotices, Notices, Waiter
@@ -17,6 +17,7 @@ from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import Dispatcher
 from tasuki.tasks.engine.emergency import Emergency
 from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.local import LocalLane, LocalRinger, leave
 from tasuki.tasks.engine.pump import Pump
 from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import EngineRepository
@@ -27,7 +28,8 @@ from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repo
 from tasuki.wiring.settings import Settings
 
 _LONGEST_PUMP_S = {"io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
-_POOL = {"io": 16, "cpu": 4}  # connections of a process; ends and leases share statements
+# Connections of a process; ends and leases share statements.
+_POOL = {"local": 8, "io": 16, "cpu": 4}
 
 BuildRegistry = Callable[[Ground], Registry]
 """Builds the services for tasks, on their loop."""
@@ -43,7 +45,8 @@ def build_dispatching(
 ) -> Engine:
     """Return an engine that rings and repairs; make it on the loop it will live on."""
     repository = engine_repository(settings, database)
-    ringer = CeleryRinger(build_celery_app(settings.need_broker_url(), catalogue))
+    broker = CeleryRinger(build_celery_app(settings.need_broker_url(), catalogue))
+    ringer = LocalRinger(broker, notices)
     dispatcher = Dispatcher(
         repository=repository,
         ringer=ringer,
@@ -58,6 +61,54 @@ def build_dispatching(
         settings=settings.tasks,
     )
     return Engine(dispatcher=dispatcher, reaper=reaper, closing=[ringer.close])
+
+
+def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
+    """Return the local lane of a web process; make it on the loop it will live on.
+
+    It has connections of its own: tasks that hold on to theirs must not keep requests waiting.
+    """
+    settings, catalogue = ground.settings, ground.declared.catalogue
+    database = Database(
+        settings.need_database_url(), pool_size=_POOL["local"], name="tasuki local"
+    )
+    repository = engine_repository(settings, database)
+    sign = StopSign()
+    runner = Runner(
+        worker=_worker_name("local"),
+        catalogue=catalogue,
+        repository=repository,
+        notices=ground.notices,
+        settings=settings.tasks,
+        services=services(replace(ground, database=database)),
+        body_loop=asyncio.get_running_loop(),
+        on_stuck=leave,
+    )
+    pump = Pump(
+        runner=runner,
+        repository=repository,
+        lane="local",
+        names=catalogue.names,
+        room=settings.tasks.local_concurrency,
+        is_stopping=lambda: sign.is_stopping,
+        longest_s=_LONGEST_PUMP_S["io"],
+        alone_s=settings.tasks.lease_s,
+    )
+    return LocalLane(
+        engine=Engine(runner=runner, pump=pump, sign=sign, closing=[database.close]),
+        pump=pump,
+        runner=runner,
+        repository=repository,
+        notices=ground.notices,
+        sign=sign,
+        queues=catalogue.queues,
+        names=catalogue.names,
+        look_every_s=settings.tasks.look_every_s,
+    )
+
+
+def _worker_name(lane: str) -> str:
+    return f"{lane}@{socket.gethostname()}:{os.getpid()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +144,7 @@ class WorkerEngine:
                 artifacts=artifact_store(settings),
             )
         runner = Runner(
-            worker=f"{self.lane}@{socket.gethostname()}:{os.getpid()}",
+            worker=_worker_name(self.lane),
             catalogue=self.declared.catalogue,
             repository=repository,
             notices=notices,

@@ -18,6 +18,7 @@ from tasuki.reports.service import People
 from tasuki.tasks import ArtifactStore, Catalogue, TaskService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
+from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.schedules import Schedule, ScheduleService
 from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
@@ -103,7 +104,7 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
     registry.add(Catalogue, ground.declared.catalogue)
     artifacts = registry.add(ArtifactStore, artifact_store(settings))
     repository = engine_repository(settings, ground.database)
-    registry.add(Cleaner, Cleaner(repository=repository, artifacts=artifacts))
+    cleaner = registry.add(Cleaner, Cleaner(repository=repository, artifacts=artifacts))
     tasks = registry.add(
         TaskService,
         TaskService(
@@ -113,6 +114,7 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
             wake=ground.wake,
         ),
     )
+    registry.add(TaskManager, TaskManager(database=ground.database, tasks=tasks, cleaner=cleaner))
     schedules = ground.declared.schedules
     registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))
     activity = registry.add(ActivityService, ActivityService())

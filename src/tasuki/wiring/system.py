@@ -13,10 +13,12 @@ from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
 from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.local import LocalLane
+from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
-from tasuki.wiring.engines import build_dispatching
+from tasuki.wiring.engines import build_dispatching, build_local
 from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.services import Ground, build_services, load_declared
 from tasuki.wiring.settings import Settings, load_settings
@@ -56,6 +58,7 @@ class Tasuki:
         self.draining = Draining()
         self._registry: Registry | None = None
         self._engine: Engine | None = None
+        self._local: LocalLane | None = None
 
     def register(self, *tasks: Task[..., Any]) -> None:
         """Make tasks known here. The workers know those of ``TASUKI_TASKS__MODULES``."""
@@ -73,7 +76,7 @@ class Tasuki:
         # Workers and the command line hold this object too, and need no web framework.
         from tasuki.wiring.installing import install  # noqa: PLC0415  # see above
 
-        install(app, self.settings, running=self.running, current_user=current_user)
+        install(app, self.settings, running=self.serving, current_user=current_user)
 
     @contextlib.asynccontextmanager
     async def connected(self, identity: Identity | None = None) -> AsyncGenerator["Tasuki"]:
@@ -85,13 +88,7 @@ class Tasuki:
         database = Database(settings.need_database_url(), pool_size=_POOL, name="tasuki")
         notices = RedisNotices(settings.need_redis_url())
         await notices.start()
-        ground = Ground(
-            settings=settings,
-            declared=self.declared,
-            database=database,
-            notices=notices,
-            wake=self._wake,
-        )
+        ground = self._ground(database, notices)
         self._registry = build_services(ground, identity or OwnAccounts(settings))
         self._registry.add(Draining, self.draining)
         try:
@@ -120,6 +117,33 @@ class Tasuki:
                 self._engine = None
                 await engine.close()
 
+    @contextlib.asynccontextmanager
+    async def serving(self, identity: Identity | None = None) -> AsyncGenerator["Tasuki"]:
+        """Be running, and work on tasks of the lane ``local`` besides, as web processes do.
+
+        At the end of the block local tasks get the drain time; then they are interrupted and
+        begin again in another web process.
+        """
+        users = identity or OwnAccounts(self.settings)
+        async with self.running(users):
+            ground = self._ground(self.services.get(Database), self.services.get(Notices))
+            self._local = build_local(ground, lambda own: build_services(own, users))
+            self._local.start()
+            try:
+                yield self
+            finally:
+                await self._local.close(within_s=self.settings.web.drain_s)
+                self._local = None
+
+    def _ground(self, database: Database, notices: Notices) -> Ground:
+        return Ground(
+            settings=self.settings,
+            declared=self.declared,
+            database=database,
+            notices=notices,
+            wake=self._wake,
+        )
+
     def _wake(self) -> None:
         """Have the bell rung for what was just committed: here, or else by whoever can."""
         if self._engine is not None:
@@ -138,6 +162,15 @@ class Tasuki:
             msg = "Tasuki is not running here: start the application, or use `tasuki.running()`"
             raise NotRunning(msg)
         return self._registry
+
+    @property
+    def manager(self) -> TaskManager:
+        """What starts short work in web processes, by names of one's own.
+
+        Raises:
+            NotRunning: As `services`.
+        """
+        return self.services.get(TaskManager)
 
     @property
     def failed_dispatches(self) -> int:
@@ -218,7 +251,12 @@ class Tasuki:
         )
 
     def stop_streams(self) -> None:
-        """End open event streams; their clients come back to another process."""
+        """End open event streams; their clients come back to another process.
+
+        Local tasks that wait are left to other processes too; those that run go on.
+        """
         self.draining.begin()
+        if self._local is not None:
+            self._local.stop()
         if self._registry is not None:
             self._registry.get(Notices).wake_all()

@@ -110,19 +110,38 @@ class Pump:
         mine: list[asyncio.Task[None]] = []
         async with self._turns[queue]:
             until = time.monotonic() + self._longest_s
-            while not self._is_stopping() and time.monotonic() < until:
-                room = await self._room.take(most=_MOST_AT_ONCE)
-                claimed = await self._claim(queue, most=room)
-                mine += [self._start(self._in_room(task)) for task in claimed]
-                if len(claimed) < room:
-                    break
+            is_more = True
+            while is_more and not self._is_stopping() and time.monotonic() < until:
+                begun, is_more = await self._begin(queue)
+                mine += begun
         await asyncio.gather(*mine)
         return len(mine)
+
+    async def begin(self, queue: str, *, last_chance: bool = False) -> bool:
+        """Start some of what is due in a queue, and do not wait for its end.
+
+        Returns:
+            Whether more may be due.
+        """
+        if last_chance:
+            async with self._alone:
+                return await self._begin_alone(queue) is not None
+        _, is_more = await self._begin(queue)
+        return is_more
 
     async def until_idle(self) -> None:
         """Wait until nothing runs any more."""
         while self._running:
             await asyncio.wait(self._running)
+
+    async def _begin(self, queue: str) -> "tuple[list[asyncio.Task[None]], bool]":
+        """Fill the room there is, and return the runs and whether more may be due."""
+        room = await self._room.take(most=_MOST_AT_ONCE)
+        if self._is_stopping():
+            self._room.give(room)
+            return [], False
+        claimed = await self._claim(queue, most=room)
+        return [self._start(self._in_room(task)) for task in claimed], len(claimed) == room
 
     async def _claim(self, queue: str, *, most: int) -> list[Claimed]:
         claimed: list[Claimed] = []
@@ -153,7 +172,9 @@ class Pump:
         """
         taken = await self._room.take_all(within_s=self._alone_s)
         try:
-            claimed = await self._take(queue, most=1, last_chance=True) if taken else []
+            if not taken or self._is_stopping():
+                return None
+            claimed = await self._take(queue, most=1, last_chance=True)
             if not claimed:
                 return None
             taken -= 1  # `_in_room` gives this one back

@@ -108,6 +108,18 @@ class EngineRepository:
         )
         return [Claimed(**row) for row in rows]
 
+    async def due_queues(
+        self, *, lane: str, queues: Sequence[str], names: Sequence[str]
+    ) -> list[tuple[str, bool]]:
+        """Return where tasks wait to be claimed, as (queue, last_chance).
+
+        One that was ordered for later is passed over until a dispatcher has seen its time come.
+        """
+        rows = await self._run(
+            statements.DUE_QUEUES, lane=lane, queues=list(queues), names=list(names)
+        )
+        return [(row["queue"], row["last_chance"]) for row in rows]
+
     async def renew(self, held: Sequence[tuple[UUID, UUID]]) -> dict[UUID, bool]:
         """Renew leases, given as (id, token).
 

@@ -41,6 +41,14 @@ SELECT id, token, owner_id, name, queue, args, attempt, max_attempts, crash_coun
 FROM claimed
 """
 
+DUE_QUEUES = f"""
+SELECT DISTINCT queue, {_LAST_CHANCE} AS last_chance FROM tasks
+WHERE queue = ANY(CAST(:queues AS text[])) AND lane = :lane
+  AND state IN ('queued', 'retrying') AND available_at <= now()
+  AND (expires_at IS NULL OR expires_at > now())
+  AND name = ANY(CAST(:names AS text[]))
+"""
+
 RENEW = f"""
 UPDATE tasks
 SET lease_until = now() + CAST(:lease_s AS float8) * interval '1 second'
