@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tasuki import Artifact, Retry, TaskContext, task
+from tasuki.tasks.providing import Provided
 
 
 @task("shop.invoice")
@@ -42,3 +43,35 @@ async def watch(ctx: TaskContext) -> None:
     """Go on until somebody has had enough."""
     while True:
         await ctx.checkpoint()
+
+
+class Stock:
+    """A service of the shop's own."""
+
+    def __init__(self) -> None:
+        self._counts = {"Tea": 3}
+
+    def take(self, item: str) -> int:
+        """Take one from the shelf and return how many are left."""
+        self._counts[item] -= 1
+        return self._counts[item]
+
+
+STOCK = Provided(Stock, Stock)
+"""Every process that loads this module has it for its tasks."""
+
+
+@task("shop.pack")
+async def pack(ctx: TaskContext, *, item: str) -> int:
+    """Take an item from the shelf."""
+    return ctx.get(Stock).take(item)
+
+
+class Oracle:
+    """A service that nobody provides."""
+
+
+@task("shop.ask_the_oracle")
+async def ask_the_oracle(ctx: TaskContext) -> None:
+    """Ask for a service that is not there."""
+    ctx.get(Oracle)

@@ -132,7 +132,11 @@ class TaskContext:
         self._report.artifact(writer.artifact)
 
     def get(self, service: type[Service]) -> Service:
-        """Return a service that wiring (or `Tasuki.provide`) made for this process."""
+        """Return a service that wiring, `Tasuki.provide` or a `Provided` made for this process.
+
+        Raises:
+            LookupError: There is none of this class; the message lists those there are.
+        """
         return self._services.get(service)
 
     def unit_of_work(self) -> AbstractAsyncContextManager[Session]:

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import tasuki.accounts.tasks
 import tasuki.reports.tasks
@@ -19,6 +20,7 @@ from tasuki.tasks import ArtifactStore, Catalogue, TaskService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.manager import TaskManager
+from tasuki.tasks.providing import Provided
 from tasuki.tasks.schedules import Schedule, ScheduleService
 from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
@@ -40,20 +42,23 @@ class Declared:
 
     catalogue: Catalogue
     schedules: tuple[Schedule, ...]
+    provided: tuple[Provided[Any], ...] = ()
 
 
 def load_declared(modules: tuple[str, ...]) -> Declared:
-    """Collect the tasks and schedules of the capabilities and of one's own modules.
+    """Collect what is declared in the capabilities and in one's own modules.
 
     Raises:
         ModuleNotLoaded: A module does not exist or fails on import.
     """
     catalogue = Catalogue()
     schedules: list[Schedule] = []
+    provided: list[Provided[Any]] = []
     for module in (*_CAPABILITIES, *(_load(name) for name in modules)):
         catalogue.add_module(module)
         schedules += [value for value in vars(module).values() if isinstance(value, Schedule)]
-    return Declared(catalogue=catalogue, schedules=tuple(schedules))
+        provided += [value for value in vars(module).values() if isinstance(value, Provided)]
+    return Declared(catalogue=catalogue, schedules=tuple(schedules), provided=tuple(provided))
 
 
 def _load(name: str) -> ModuleType:
@@ -96,12 +101,7 @@ def engine_repository(settings: Settings, database: Database) -> EngineRepositor
 def build_services(ground: Ground, identity: Identity) -> Registry:
     """Return the services, by their class."""
     settings = ground.settings
-    registry = Registry()
-    registry.add(Database, ground.database)
-    registry.add(Notices, ground.notices)
-    registry.add(WebSettings, settings.web)
-    registry.add(TasksSettings, settings.tasks)
-    registry.add(Catalogue, ground.declared.catalogue)
+    registry = _given(ground)
     artifacts = registry.add(ArtifactStore, artifact_store(settings))
     repository = engine_repository(settings, ground.database)
     cleaner = registry.add(Cleaner, Cleaner(repository=repository, artifacts=artifacts))
@@ -130,4 +130,17 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
             renderer=ReportRenderer(),
         ),
     )
+    for own in ground.declared.provided:
+        registry.offer(own.kind, own.make)
+    return registry
+
+
+def _given(ground: Ground) -> Registry:
+    """Return a registry of what is there before any service is made."""
+    registry = Registry()
+    registry.add(Database, ground.database)
+    registry.add(Notices, ground.notices)
+    registry.add(WebSettings, ground.settings.web)
+    registry.add(TasksSettings, ground.settings.tasks)
+    registry.add(Catalogue, ground.declared.catalogue)
     return registry

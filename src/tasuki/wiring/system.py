@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.local import LocalLane
 from tasuki.tasks.manager import TaskManager
+from tasuki.tasks.providing import Provided
 from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Own = TypeVar("Own")
 
 
 _POOL = 20
@@ -63,6 +66,18 @@ class Tasuki:
     def register(self, *tasks: Task[..., Any]) -> None:
         """Make tasks known here. The workers know those of ``TASUKI_TASKS__MODULES``."""
         self.catalogue.add(*tasks)
+
+    def provide(self, kind: type[Own], make: Callable[[], Own]) -> None:
+        """Let tasks of this process find a service of one's own; call it before the start.
+
+        Workers find those that a module of ``TASUKI_TASKS__MODULES`` declares as `Provided`,
+        and so does this process.
+
+        Args:
+            make: Called once, when a task first asks with ``ctx.get(kind)``.
+        """
+        own = (*self.declared.provided, Provided(kind, make))
+        self.declared = replace(self.declared, provided=own)
 
     def install(self, app: "FastAPI", *, current_user: Callable[..., Any] | None = None) -> None:
         """Add Tasuki's routes under ``/api/v1`` and its lifespan to an application.

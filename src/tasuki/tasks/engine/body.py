@@ -1,12 +1,12 @@
 """A task's own code while it runs, perhaps on the event loop of another thread."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any
 
 
 class Body:
-    """Runs one awaitable on a loop and tells the engine's loop when it has ended.
+    """Runs one coroutine on a loop and tells the engine's loop when it has ended.
 
     Attributes:
         ended: Done when the code has ended, its clean-up included.
@@ -15,9 +15,9 @@ class Body:
         raised: What it raised; `asyncio.CancelledError` when it heeded a cancel.
     """
 
-    def __init__(self, awaitable: Awaitable[Any], *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, code: Coroutine[Any, Any, Any], *, loop: asyncio.AbstractEventLoop) -> None:
         """Start it on ``loop``; must be made on the engine's loop."""
-        self._awaitable = awaitable
+        self._code = code
         self._loop = loop
         self._home = asyncio.get_running_loop()
         self._is_cancelled = False
@@ -33,6 +33,7 @@ class Body:
 
     def _start(self) -> None:
         if self._is_cancelled:
+            self._code.close()
             self.raised = asyncio.CancelledError()
             self._on(self._home, self._tell)
             return
@@ -40,7 +41,7 @@ class Body:
         self.task.add_done_callback(self._done)
 
     async def _run(self) -> Any:
-        return await self._awaitable
+        return await self._code
 
     def _cancel(self) -> None:
         self._is_cancelled = True
@@ -48,6 +49,7 @@ class Body:
             self.task.cancel()
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._code.close()  # or Python complains of code that was cancelled before its first step
         if task.cancelled():
             self.raised = asyncio.CancelledError()
         else:

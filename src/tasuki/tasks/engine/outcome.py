@@ -6,7 +6,8 @@ Pure decisions: no clock, no database, no loop.
 import random
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
@@ -14,7 +15,7 @@ from tasuki.core.errors import TasukiError
 from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
 from tasuki.tasks.declare import Retry
-from tasuki.tasks.engine.repository import Claimed, End
+from tasuki.tasks.engine.repository import End
 from tasuki.tasks.states import State
 
 _MOST_MESSAGE = 1_000  # characters of an error message
@@ -29,6 +30,35 @@ class Stop(Enum):
     TIMED_OUT = "timed_out"  #: It took longer than it may.
     LOST = "lost"  #: The lease ended; another worker may hold it now.
     RELEASED = "released"  #: This worker stops; another one shall begin again.
+
+
+class Attempt(Protocol):
+    """What must be known of an attempt to decide what follows it; `Claimed` knows it."""
+
+    @property
+    def id(self) -> UUID:
+        """The task."""
+        ...
+
+    @property
+    def token(self) -> UUID:
+        """The lease under which it ran."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """How many there were, with this one."""
+        ...
+
+    @property
+    def max_attempts(self) -> int:
+        """How many there may be."""
+        ...
+
+    @property
+    def crash_count(self) -> int:
+        """How many of them ended with their worker; those are not the task's failures."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +82,7 @@ class Outcome:
         return self.has_ended and self.raised is None
 
 
-def end_of_failure(claimed: Claimed, outcome: Outcome, retry: Retry) -> End:
+def end_of_failure(claimed: Attempt, outcome: Outcome, retry: Retry) -> End:
     """Return the end of an attempt that did not succeed, or the pause before the next."""
     if outcome.stop is Stop.CANCELLED:
         error = _error("cancelled", "Cancelled", "Cancelled while it ran.", retryable=False)
@@ -80,7 +110,7 @@ def error_of(raised: BaseException | None) -> dict[str, Any]:
     return _error("error", kind.__name__, message, retryable=retryable)
 
 
-def _retried(claimed: Claimed, error: dict[str, Any], state: State, retry: Retry) -> End:
+def _retried(claimed: Attempt, error: dict[str, Any], state: State, retry: Retry) -> End:
     failures = claimed.attempt - claimed.crash_count
     if not error["retryable"] or failures >= claimed.max_attempts:
         return End(id=claimed.id, token=claimed.token, state=state, error=error)
