@@ -9,6 +9,7 @@ import redis.asyncio as redis
 
 from support.client import Client
 from support.live import Live, live_settings, running_live
+from support.rabbitmq import RabbitMq, need_rabbitmq
 from support.servers import Servers, running_servers
 from support.system import System
 from tasuki.core.database import Database
@@ -43,6 +44,14 @@ async def redis_url(servers: Servers) -> str:
     async with redis.Redis.from_url(servers.redis_url) as client:
         await client.flushall()
     return servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Generator[RabbitMq]:
+    """A RabbitMQ node, started for the first test that asks and killed after the last."""
+    need_rabbitmq()
+    with RabbitMq(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 
 from tasuki.core.errors import all_errors
 from tasuki.tasks import Task
+from tasuki.tasks.batches.schemas import BatchEventOut
 from tasuki.tasks.eventdata import EVENT_DATA
 from tasuki.tasks.events import EventOut
 from tasuki.tasks.states import State
@@ -42,7 +43,7 @@ def tasks() -> str:
 
 def events() -> str:
     """Return the JSON Schema of each event's `data:` line, by the event's type."""
-    schemas = {}
+    schemas = {"of a batch": BatchEventOut.model_json_schema()}
     for kind, data in EVENT_DATA.items():
         schema = EventOut.model_json_schema()
         schema["title"] = kind

@@ -102,7 +102,7 @@ async def test_a_late_worker_changes_nothing(bench: Bench) -> None:
     await wait_until(claim_again, within=5)
     late = End(id=first.id, token=first.token, state=State.SUCCEEDED, result_text='"late"')
 
-    assert await bench.repository.end([late]) == set()
+    assert await bench.repository.end([late]) == []
     assert not await bench.repository.note(
         first.id, first.token, [("log", {"level": "info", "message": "late"})], progress=None
     )

@@ -17,6 +17,7 @@ from support.client import Client
 from support.live import Live
 from support.system import ADMIN_PASSWORD
 from tasuki.tasks import TaskService
+from tasuki.tasks.batches import BatchService
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +52,19 @@ class House:
             things["token_id"] = token.json()["id"]
         if "{task_id}" in line:
             things["task_id"] = await self.task(LINES[line].get("task", "queued"))
+        if "{batch_id}" in line:
+            things["batch_id"] = await self.batch(LINES[line].get("batch", "queued"))
         return things
+
+    async def batch(self, state: str) -> str:
+        """Return a fresh batch of the owner."""
+        async with self.site.database.unit_of_work() as session:
+            handle = await self.site.tasuki.services.get(BatchService).enqueue(
+                session, jobs.echo.having(owner_id=self.ids["owner"]), [{}, {}]
+            )
+        if state == "ended":
+            await self.site.work()
+        return str(handle.id)
 
     async def task(self, state: str) -> str:
         """Return a fresh task of the owner."""

@@ -1,7 +1,7 @@
 """The engine inside the test's own process: real SQL, no broker, a bell rung by hand."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tasuki.core.database import Database
 from tasuki.core.notices import MemoryNotices
 from tasuki.core.registry import Registry
 from tasuki.tasks import ArtifactStore, Catalogue, Task, TaskRecord, TaskService
+from tasuki.tasks.batches import BatchRecord, BatchService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.engine import Engine
@@ -19,7 +20,7 @@ from tasuki.tasks.engine.pump import Pump
 from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import Bell, EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
-from tasuki.tasks.records import TaskEvent, TaskHandle
+from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle
 from tasuki.tasks.settings import TasksSettings
 
 
@@ -82,7 +83,11 @@ class Bench:
             settings=self.settings,
             wake=self.dispatcher.wake,
         )
+        self.batches = BatchService(
+            tasks=self.service, notices=self.notices, wake=self.dispatcher.wake
+        )
         services = Registry()
+        services.add(TaskService, self.service)
         services.add(Database, self.database)
         services.add(ArtifactStore, self.artifacts)
         self.runner = Runner(
@@ -114,6 +119,30 @@ class Bench:
         """Order a task in a transaction of its own."""
         async with self.database.unit_of_work() as session:
             return await self.service.enqueue(session, task, args)
+
+    async def order_batch(
+        self, task: Task[..., Any], arguments: Sequence[dict[str, Any]], **how: Any
+    ) -> UUID:
+        """Order a batch in a transaction of its own."""
+        async with self.database.unit_of_work() as session:
+            return (await self.batches.enqueue(session, task, arguments, **how)).id
+
+    async def batch(self, batch_id: UUID) -> BatchRecord:
+        """Return a batch's record."""
+        async with self.database.unit_of_work() as session:
+            return await self.batches.get(session, batch_id, owner_id=None)
+
+    async def cancel_batch(self, batch_id: UUID) -> None:
+        """Ask a batch to stop."""
+        async with self.database.unit_of_work() as session:
+            await self.batches.cancel(session, batch_id, owner_id=None)
+
+    async def tasks_of(self, batch_id: UUID) -> list[TaskRecord]:
+        """Return the tasks of a batch, in the order of their ids."""
+        async with self.database.unit_of_work() as session:
+            wanted = TaskFilter(batch_id=batch_id)
+            found = await self.service.page(session, wanted, before=None, limit=100_000)
+        return sorted(found, key=lambda record: record.id)
 
     async def record(self, task_id: UUID) -> TaskRecord:
         """Return a task's record."""

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from tasuki import Fatal, Retry, TaskContext, task
 
@@ -133,6 +134,21 @@ async def file_of(ctx: TaskContext, *, text: str, name: str = "result.txt") -> N
     """Leave a file."""
     async with ctx.artifact(name, "text/plain; charset=utf-8") as file:
         await file.write(text.encode())
+
+
+@task("test.sum_up")
+async def sum_up(ctx: TaskContext, *, batch_id: UUID, file: str | None = None) -> str:
+    """Tell which batch it follows."""
+    if file:
+        write_line(file, str(ctx.task_id))
+    return str(batch_id)
+
+
+@task("test.own", allows=lambda user_id, args: args["user_id"] == user_id)
+async def own(ctx: TaskContext, *, user_id: int) -> int:
+    """Do something for a user; each may order it for themselves."""
+    del ctx
+    return user_id
 
 
 def die(how: str) -> None:

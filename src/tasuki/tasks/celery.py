@@ -7,24 +7,31 @@ look at its queue, and nothing else.
 
 import asyncio
 import contextlib
+import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 from celery import Celery, signals
 from celery import Task as CeleryTask
 from celery.exceptions import InvalidTaskError
+from celery.worker.consumer import Consumer
 from celery.worker.strategy import default as default_strategy
-from kombu import Queue
-from kombu.exceptions import KombuError, OperationalError
-from kombu.transport import redis as kombu_redis
 
-from tasuki.core.logging import configure_logging, get_logger
+from tasuki.core.logging import configure_logging
+from tasuki.tasks.brokers import (
+    MALFORMED,
+    PUBLISH_RETRY,
+    bell_queue,
+    broker_settings,
+    failures,
+    server_name,
+)
 from tasuki.tasks.declare import Catalogue, Task
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.lanes import Lane as RunningLane
@@ -32,16 +39,14 @@ from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.states import WORKER_LANES, Lane
 
-log = get_logger(__name__)
-
-# The stubs at hand do not know what is overridden below.
-_RedisChannel: Any = kombu_redis.Channel
-_RedisTransport: Any = kombu_redis.Transport
+_Consumer: Any = Consumer
 
 _CPU_QUEUES = frozenset({"reports"})  # queues whose home is the cpu lane
 # RabbitMQ closes the channel of a message that is not acknowledged for 30 minutes.
 _ACK_EARLY_ABOVE = timedelta(minutes=10)
-_PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+# One ring, connecting included. Below the dispatcher's own limit, so that it hears the reason.
+_RING_WITHIN_S = 10.0
+_CONFIRMED_WITHIN_S = 3.0  # one bell; a quorum on slow disks takes a tenth of a second
 
 
 def broker_queue(queue: str, lane: str) -> str:
@@ -77,12 +82,15 @@ def build_celery_app(
         # Leases and the crash cap bring back what a lost worker held; this setting loops.
         task_reject_on_worker_lost=False,
         task_queues=[
-            Queue(broker_queue(queue, lane)) for queue in catalogue.queues for lane in WORKER_LANES
+            bell_queue(broker_url, broker_queue(queue, lane))
+            for queue in catalogue.queues
+            for lane in WORKER_LANES
         ],
         task_default_queue="default",
         task_create_missing_queues=False,
         task_repr_maxlevels=1,
-        task_publish_retry_policy=_PUBLISH_RETRY,
+        task_publish_retry_policy=PUBLISH_RETRY,
+        worker_consumer=f"{__name__}:BellConsumer",
         worker_prefetch_multiplier=1,
         worker_max_tasks_per_child=1000,
         worker_max_memory_per_child=400_000,
@@ -90,42 +98,9 @@ def build_celery_app(
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_connection_timeout=2,
-        broker_pool_acquire_timeout=2.0,
-        broker_transport_options=_transport(
-            broker_url, concurrency=concurrency, is_worker=is_worker
-        ),
+        **broker_settings(broker_url, concurrency=concurrency, is_worker=is_worker),
     )
     return app
-
-
-def _transport(broker_url: str, *, concurrency: int, is_worker: bool) -> dict[str, Any]:
-    if broker_url.startswith(("amqp", "pyamqp")):
-        return {
-            "confirm_publish": True,
-            "connect_timeout": 2,
-            "read_timeout": 5,
-            "write_timeout": 5,
-        }
-    options: dict[str, Any] = {
-        "socket_connect_timeout": 1,
-        "socket_timeout": 10 if is_worker else 2,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-        # The default of 10 loses acknowledgements.
-        "max_connections": 2 * concurrency + 20,
-        "visibility_timeout": 120,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        "global_keyprefix": "tasuki:",
-    }
-    return options if is_worker else options | _PUBLISH_RETRY
-
-
-_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What Celery and kombu raise on a message that is not built like one of theirs."""
 
 
 def careful_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
@@ -138,7 +113,7 @@ def careful_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
     def take_carefully(*message: Any, **more: Any) -> Any:
         try:
             return take(*message, **more)
-        except _MALFORMED as exc:
+        except MALFORMED as exc:
             raise InvalidTaskError(f"{type(exc).__name__}: {exc}") from exc
 
     return take_carefully
@@ -149,20 +124,18 @@ class _BellTask(CeleryTask):  # type: ignore[type-arg]  # the stubs' parameters 
     Strategy = f"{__name__}:careful_strategy"
 
 
-class _SturdyChannel(_RedisChannel):  # type: ignore[misc]  # see there
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)
-        except _MALFORMED as exc:
-            # It is out of the list already; what is not even a message is dropped.
-            log.warning("message_refused", error=f"{type(exc).__name__}: {exc}"[:200])
-            raise Empty from exc
+class BellConsumer(_Consumer):  # type: ignore[misc]  # the stubs do not know its parts
+    """Celery's consumer without its delayed delivery.
 
+    For that it would declare 28 more quorum queues at each start. Here time lives in rows.
+    """
 
-class SturdyRedis(_RedisTransport):  # type: ignore[misc]  # see there
-    """Kombu's Redis transport, which outlives what is not a message in its lists."""
+    class Blueprint(_Consumer.Blueprint):  # type: ignore[misc]  # see there
+        """What the consumer is made of."""
 
-    Channel = _SturdyChannel
+        default_steps = tuple(
+            step for step in _Consumer.Blueprint.default_steps if "delayed_delivery" not in step
+        )
 
 
 class CeleryRinger:
@@ -170,6 +143,9 @@ class CeleryRinger:
 
     It has a connection of its own too. Kombu's pools belong to the whole process, and whoever
     closes one closes it for all others.
+
+    RabbitMQ has to confirm each bell and to have a queue for it: without a confirmation it may
+    have thrown the bell away, and with one alone it may have had nowhere to put it.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -185,12 +161,14 @@ class CeleryRinger:
 
     async def close(self) -> None:
         """See `Ringer.close`."""
-        self._thread.submit(self._disconnect)
+        self._thread.submit(self._take_leave)
         self._thread.shutdown(wait=False)
 
     def _ring(self, bells: Sequence[Bell]) -> None:
+        deadline = time.monotonic() + _RING_WITHIN_S
+        connection = self._connection or self._app.connection_for_write()
         try:
-            producer = self._producer or self._connect()
+            producer = self._producer or self._connect(connection)
             together = (
                 producer.batch(max_size=500)
                 if producer.supports_batch_publish
@@ -198,24 +176,34 @@ class CeleryRinger:
             )
             with together:
                 for bell in bells:
-                    self._send(bell, producer)
-        except (KombuError, OperationalError, OSError) as exc:
+                    self._send(bell, producer, deadline)
+        except failures(connection) as exc:
             self._disconnect()
             raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
 
-    def _connect(self) -> Any:
-        self._connection = self._app.connection_for_write()
-        self._connection.ensure_connection(max_retries=1, timeout=2)
-        self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+    def _connect(self, connection: Any) -> Any:
+        self._connection = connection
+        _open(connection)
+        # A channel, not the connection: kombu would open that again for as long as it takes.
+        self._producer = self._app.amqp.Producer(connection.channel(), auto_declare=False)
         return self._producer
 
     def _disconnect(self) -> None:
+        """Drop the connection without a farewell, for which the other side may be gone."""
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(KombuError, OSError):
-                connection.release()
+            with contextlib.suppress(*failures(connection)):
+                connection.collect()
 
-    def _send(self, bell: Bell, producer: Any) -> None:
+    def _take_leave(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(*failures(self._connection)):
+                self._connection.release()
+
+    def _send(self, bell: Bell, producer: Any, deadline: float) -> None:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError(f"the bells were not all taken within {_RING_WITHIN_S:g} s")
         self._app.send_task(
             bell.name,
             kwargs={
@@ -226,6 +214,9 @@ class CeleryRinger:
             queue=broker_queue(bell.queue, bell.lane),
             producer=producer,
             ignore_result=True,
+            mandatory=True,
+            retry=False,
+            confirm_timeout=min(left_s, _CONFIRMED_WITHIN_S),
         )
 
 
@@ -260,8 +251,6 @@ def run_worker(
         start_lane: Makes the lane; called once in this process (io), or once in each child at
             its first bell (cpu).
     """
-    if str(app.conf.broker_url).startswith(("redis:", "rediss:")):
-        app.conf.broker_transport = f"{__name__}:SturdyRedis"
     lanes = _Lanes(start_lane)
     _register_bells(app, catalogue, lanes)
     kept = _connect_signals(options, lanes=lanes, sign=sign)
@@ -272,7 +261,8 @@ def run_worker(
         f"--pool={'threads' if options.lane == 'io' else 'prefork'}",
         f"--concurrency={options.concurrency or 'auto'}",
         f"--queues={queues}",
-        f"--hostname={options.lane}@%h",
+        # RabbitMQ keeps one queue for a name's commands; two workers of a name would share it.
+        f"--hostname={options.lane}-{os.getpid()}@%h",
         f"--loglevel={options.log_level}",
         "--without-gossip",
         "--without-mingle",
@@ -362,15 +352,22 @@ def _connect_signals(options: WorkerOptions, *, lanes: _Lanes, sign: StopSign) -
     return [handler for _, handler in handlers]
 
 
-def broker_answers(broker_url: str) -> None:
-    """Connect to the broker and let go of it again.
+def broker_answers(broker_url: str) -> str:
+    """Connect to the broker, let go of it again, and return what it calls itself.
 
     Raises:
         BrokerUnavailable: It cannot be reached, or refuses us.
     """
-    app = build_celery_app(broker_url, Catalogue())
+    connection = build_celery_app(broker_url, Catalogue()).connection_for_write(connect_timeout=2)
     try:
-        with app.connection_for_write(connect_timeout=2) as connection:
-            connection.ensure_connection(max_retries=1, timeout=2)
-    except (KombuError, OperationalError, OSError) as exc:
+        _open(connection)
+        return server_name(connection)
+    except failures(connection) as exc:
         raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
+    finally:
+        with contextlib.suppress(*failures(connection)):
+            connection.release()
+
+
+def _open(connection: Any) -> None:
+    connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2)

@@ -53,6 +53,21 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """A task whose state was changed.
+
+    Attributes:
+        batch_id: The batch that counts it.
+        next_id: The task that was let go, because this one was the last of its batch.
+    """
+
+    id: UUID
+    state: State
+    batch_id: UUID | None
+    next_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskEvent:
     """One thing that happened to a task."""
 

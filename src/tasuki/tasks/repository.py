@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, TextClause, func, select, text
 
 from tasuki.core.database import Session
 from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
+from tasuki.tasks.counting import count_from
 from tasuki.tasks.models import ArtifactRow, EpochRow, TaskEventRow, TaskRow
-from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.records import Moved, TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.states import State
 
 _SHOWN = [name for name in TaskRecord.__dataclass_fields__ if name not in {"state", "artifact"}]
@@ -37,6 +38,54 @@ INSERT INTO task_events (task_id, seq, type, attempt, data)
 SELECT id, 1, state, 0, '{}' FROM added
 RETURNING task_id
 """)
+
+# The children of a task, and theirs, are found through all states: one that ended may have
+# left some that did not.
+_CANCEL = """
+WITH RECURSIVE family (id) AS (
+    SELECT id FROM tasks WHERE {roots}
+    UNION
+    SELECT tasks.id FROM tasks JOIN family ON tasks.parent_id = family.id
+), found AS (
+    SELECT id, state FROM tasks
+    WHERE id IN (SELECT id FROM family)
+      AND state IN ('scheduled', 'queued', 'retrying', 'running')
+    ORDER BY id
+    FOR UPDATE
+), stopped AS (
+    UPDATE tasks
+    SET cancel_requested_at = now(), event_seq = event_seq + 1,
+        state = CASE WHEN found.state = 'running' THEN 'cancelling' ELSE 'cancelled' END,
+        error = CASE WHEN found.state = 'running' THEN error ELSE CAST(:error AS jsonb) END,
+        finished_at = CASE WHEN found.state = 'running' THEN NULL ELSE now() END,
+        purge_at = CASE WHEN found.state = 'running' THEN NULL
+            ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END
+    FROM found WHERE tasks.id = found.id
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, batch_id
+), noted AS (
+    INSERT INTO task_events (task_id, seq, type, attempt, data)
+    SELECT id, event_seq, state, attempt,
+           CASE WHEN state = 'cancelled' THEN jsonb_build_object('error', error)
+                ELSE '{{}}'::jsonb END
+    FROM stopped
+), moves AS (
+    SELECT batch_id, 'cancelled' AS goes_to
+    FROM stopped WHERE state = 'cancelled' AND batch_id IS NOT NULL
+), {count}
+SELECT id, state, batch_id,
+       (SELECT next_id FROM counted WHERE counted.id = stopped.batch_id) AS next_id
+FROM stopped
+"""
+_CANCEL_TASK = text(_CANCEL.format(roots="id = :id", count=count_from("queued")))
+_CANCEL_BATCH = text(_CANCEL.format(roots="batch_id = :id", count=count_from("queued")))
+_CANCELLED = dump(
+    {
+        "kind": "cancelled",
+        "type": "Cancelled",
+        "message": "Cancelled before a worker took it.",
+        "retryable": False,
+    }
+)
 
 
 class TaskRepository:
@@ -113,26 +162,20 @@ class TaskRepository:
             query = query.where(TaskRow.id < before)
         return [_record(row) for row in await session.execute(query)]
 
-    async def lock(
-        self, session: Session, task_id: UUID, *, owner_id: int | None
-    ) -> TaskRow | None:
-        """Return a task's row, held against all others until the unit of work ends."""
-        query = select(TaskRow).where(TaskRow.id == task_id).with_for_update()
-        if owner_id is not None:
-            query = query.where(TaskRow.owner_id == owner_id)
-        return (await session.execute(query)).scalar_one_or_none()
+    async def cancel(self, session: Session, task_id: UUID, *, retention_s: float) -> list[Moved]:
+        """Cancel a task and all that descends from it, as far as they have not ended.
 
-    async def add_event(
-        self, session: Session, row: TaskRow, kind: str, data: dict[str, Any]
-    ) -> None:
-        """Write the next event of a locked task."""
-        row.event_seq += 1
-        session.add(
-            TaskEventRow(
-                task_id=row.id, seq=row.event_seq, type=kind, attempt=row.attempt, data=data
-            )
-        )
-        await session.flush()
+        Returns:
+            What waited and has ended, and what runs and was asked to stop; nothing of what
+            was asked before.
+        """
+        return await _cancel(session, _CANCEL_TASK, task_id, retention_s)
+
+    async def cancel_batch(
+        self, session: Session, batch_id: UUID, *, retention_s: float
+    ) -> list[Moved]:
+        """Cancel all tasks of a batch and all that descends from them; see `cancel`."""
+        return await _cancel(session, _CANCEL_BATCH, batch_id, retention_s)
 
     async def events_after(
         self, session: Session, task_id: UUID, seq: int, *, limit: int
@@ -164,6 +207,25 @@ class TaskRepository:
     async def epoch(self, session: Session) -> str:
         """Return the name of this database's history of events."""
         return str((await session.execute(select(EpochRow.epoch))).scalar_one())
+
+
+async def _cancel(
+    session: Session, statement: TextClause, root: UUID, retention_s: float
+) -> list[Moved]:
+    """Cancel until there is nothing left.
+
+    While a statement waits for the rows it found, one that runs may leave another child. None
+    that it has changed can do so: to add a child a task must still be running.
+    """
+    cancelled: list[Moved] = []
+    given = {"id": root, "error": _CANCELLED, "retention_s": retention_s}
+    is_running = True
+    while is_running:
+        rows = (await session.execute(statement, given)).mappings()
+        found = [Moved(**{**row, "state": State(row["state"])}) for row in rows]
+        cancelled += found
+        is_running = any(task.state is State.CANCELLING for task in found)
+    return cancelled
 
 
 def _records() -> Select[Any]:

@@ -11,6 +11,7 @@ from tasuki.core.database import Database
 from tasuki.core.errors import Forbidden
 from tasuki.core.notices import Notices
 from tasuki.tasks.artifacts import ArtifactStore
+from tasuki.tasks.callers import Watcher, owner_filter
 from tasuki.tasks.errors import TaskNotFinished
 from tasuki.tasks.events import Position, TaskWatch
 from tasuki.tasks.records import TaskFilter, TaskRecord
@@ -23,11 +24,9 @@ from tasuki.web.depends import (
     DbSession,
     IdempotencyKey,
     provided,
-    recheck,
     registry_of,
 )
 from tasuki.web.downloads import file_response
-from tasuki.web.draining import Draining
 from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, read_cursor, write_cursor
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
@@ -128,8 +127,7 @@ async def watch_task(
     audit: Audit,
     database: Annotated[Database, provided(Database)],
     notices: Annotated[Notices, provided(Notices)],
-    draining: Annotated[Draining, provided(Draining)],
-    request: Request,
+    viewer: Watcher,
     task_id: UUID,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -141,14 +139,7 @@ async def watch_task(
     async with database.unit_of_work() as session:
         await _find(user, session, tasks, audit, task_id, "watch")
     watch = TaskWatch(
-        task_id=task_id,
-        owner_id=owner_filter(user),
-        tasks=tasks,
-        database=database,
-        notices=notices,
-        keys=(f"credential:{user.credential}", f"user:{user.id}"),
-        is_allowed=lambda: recheck(request, user),
-        is_stopping=lambda: bool(draining),
+        task_id=task_id, tasks=tasks, viewer=viewer, database=database, notices=notices
     )
     if not await watch.begin(Position.read(last_event_id)):
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -182,11 +173,6 @@ async def task_result(
 def location_of(task_id: UUID) -> str:
     """Return the path of a task."""
     return f"/api/v1/tasks/{task_id}"
-
-
-def owner_filter(user: Principal) -> int | None:
-    """Return whose tasks a caller may touch; none: everybody's."""
-    return None if user.is_admin else user.id
 
 
 def _before(cursor: str | None) -> UUID | None:

@@ -5,7 +5,7 @@ order is accepted exactly when the caller's own transaction is.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,10 +23,10 @@ from tasuki.tasks.errors import (
     TaskNotFound,
     UnknownTask,
 )
-from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.records import Moved, TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.repository import TaskRepository
 from tasuki.tasks.settings import TasksSettings
-from tasuki.tasks.states import HELD, LANES, WAITING, State
+from tasuki.tasks.states import LANES, State
 from tasuki.tasks.telemetry import ordered_by
 
 DISPATCH_KEY = "dispatch"
@@ -39,18 +39,32 @@ MAX_ARGS_BYTES = 262_144
 MAX_DELAY = timedelta(days=366)
 _MAX_TAGS = 20
 _MAX_TEXT = 255  # characters of a key or a tag
-
-_CANCELLED = {
-    "kind": "cancelled",
-    "type": "Cancelled",
-    "message": "Cancelled before a worker took it.",
-    "retryable": False,
-}
+_MOST_TOLD = 1_000  # tasks named in notices about one change
 
 
 def task_key(task_id: UUID) -> str:
     """Return the notice key that says a task has a new event."""
     return f"task:{task_id}"
+
+
+def batch_key(batch_id: UUID) -> str:
+    """Return the notice key that says a batch has other numbers."""
+    return f"batch:{batch_id}"
+
+
+def tell(notices: Notices, moved: Sequence[Moved]) -> None:
+    """Tell watchers, workers and dispatcher what became of tasks; call it after the commit.
+
+    Of very many only the first are named, so that all notices are not about them; the watchers
+    of the others find out by looking.
+    """
+    keys = {task_key(task.id) for task in moved[:_MOST_TOLD]}
+    keys |= {batch_key(task.batch_id) for task in moved if task.batch_id is not None}
+    if any(task.state is State.CANCELLING for task in moved):
+        keys.add(CANCEL_KEY)
+    if any(task.next_id is not None for task in moved):
+        keys.add(DISPATCH_KEY)
+    notices.send(*keys)
 
 
 class TaskService:
@@ -89,42 +103,44 @@ class TaskService:
             IdempotencyConflict: The idempotency key stands for other arguments.
             TaskAlreadyRunning: An unfinished task holds the unique key.
         """
-        options = task.options
-        _check_options(options)
-        queue = options.queue or task.queue
-        if queue not in self._catalogue.queues:
-            known = ", ".join(self._catalogue.queues)
-            raise _invalid("queue", f"unknown queue {queue!r}; there are: {known}")
-        text = dump(task.check(args))
-        if len(text) > MAX_ARGS_BYTES:
-            raise _invalid("args", f"larger than {MAX_ARGS_BYTES} bytes; pass ids, not rows")
-        args_hash = hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
+        columns = self.columns(task)
+        text, args_hash = arguments_of(task, args)
         added = await self._tasks.add(
-            session,
-            {
-                "id": new_id(),
-                "owner_id": options.owner_id,
-                "name": task.name,
-                "queue": queue,
-                "lane": options.lane or task.lane,
-                "args": text,
-                "args_hash": args_hash,
-                "priority": options.priority,
-                "delay": options.delay,
-                "lifetime": options.expires,
-                "timeout_s": task.timeout.total_seconds() if task.timeout else None,
-                "max_attempts": task.retry.tries,
-                "max_crashes": self._settings.max_crashes,
-                "idempotency_key": options.idempotency_key,
-                "unique_key": options.unique_key,
-                "tags": list(options.tags),
-                "trace_context": ordered_by(),
-            },
+            session, {**columns, "id": new_id(), "args": text, "args_hash": args_hash}
         )
         if added is None:
             return await self._earlier(session, task, args_hash)
         after_commit(session, self._wake)
         return added
+
+    def columns(self, task: Task[..., Any]) -> dict[str, Any]:
+        """Return what every order of a task with these options writes, but for its arguments.
+
+        Raises:
+            ValidationFailed: An option is not acceptable.
+        """
+        options = task.options
+        _check_options(options)
+        queue = options.queue or task.queue
+        if queue not in self._catalogue.queues:
+            known = ", ".join(self._catalogue.queues)
+            raise invalid("queue", f"unknown queue {queue!r}; there are: {known}")
+        return {
+            "owner_id": options.owner_id,
+            "name": task.name,
+            "queue": queue,
+            "lane": options.lane or task.lane,
+            "priority": options.priority,
+            "delay": options.delay,
+            "lifetime": options.expires,
+            "timeout_s": task.timeout.total_seconds() if task.timeout else None,
+            "max_attempts": task.retry.tries,
+            "max_crashes": self._settings.max_crashes,
+            "idempotency_key": options.idempotency_key,
+            "unique_key": options.unique_key,
+            "tags": list(options.tags),
+            "trace_context": ordered_by(),
+        }
 
     async def enqueue_by_name(
         self, session: Session, name: str, args: dict[str, Any], options: EnqueueOptions
@@ -182,32 +198,28 @@ class TaskService:
     async def cancel(self, session: Session, task_id: UUID, *, owner_id: int | None) -> None:
         """Ask a task to stop. One that waits ends at once, one that runs at its next await.
 
-        Asking twice is fine.
+        What it has ordered itself is asked as well, and what that has ordered. Asking twice is
+        fine.
 
         Raises:
             TaskNotFound: It does not exist, or has another owner.
             TaskFinished: It has ended already.
         """
-        row = await self._tasks.lock(session, task_id, owner_id=owner_id)
-        if row is None:
-            raise TaskNotFound(task_id)
-        if row.state not in WAITING | HELD:
-            raise TaskFinished(f"The task has ended already: it is {row.state}.")
-        if row.state == State.CANCELLING:
+        record = await self._unfinished(session, task_id, owner_id=owner_id)
+        if record.state is State.CANCELLING:
             return
-        moment = await self._tasks.now(session)
-        row.cancel_requested_at = moment
-        if row.state == State.RUNNING:
-            row.state = State.CANCELLING
-            await self._tasks.add_event(session, row, State.CANCELLING, {})
-            after_commit(session, lambda: self._notices.send(CANCEL_KEY, task_key(task_id)))
-            return
-        row.state = State.CANCELLED
-        row.error = _CANCELLED
-        row.finished_at = moment
-        row.purge_at = moment + timedelta(seconds=self._settings.retention_s)
-        await self._tasks.add_event(session, row, State.CANCELLED, {"error": _CANCELLED})
-        after_commit(session, lambda: self._notices.send(task_key(task_id)))
+        moved = await self._tasks.cancel(session, task_id, retention_s=self._settings.retention_s)
+        if all(task.id != task_id for task in moved):  # it ended a moment ago
+            await self._unfinished(session, task_id, owner_id=owner_id)
+        after_commit(session, lambda: tell(self._notices, moved))
+
+    async def cancel_batch(self, session: Session, batch_id: UUID) -> bool:
+        """Ask all tasks of a batch to stop; return whether there was one not asked before."""
+        moved = await self._tasks.cancel_batch(
+            session, batch_id, retention_s=self._settings.retention_s
+        )
+        after_commit(session, lambda: tell(self._notices, moved))
+        return bool(moved)
 
     async def events_after(
         self, session: Session, task_id: UUID, seq: int, *, limit: int = 500
@@ -218,6 +230,14 @@ class TaskService:
     async def epoch(self, session: Session) -> str:
         """Return the name of the history that event positions belong to."""
         return await self._tasks.epoch(session)
+
+    async def _unfinished(
+        self, session: Session, task_id: UUID, *, owner_id: int | None
+    ) -> TaskRecord:
+        record = await self.get(session, task_id, owner_id=owner_id)
+        if record.state.is_terminal:
+            raise TaskFinished(f"The task has ended already: it is {record.state}.")
+        return record
 
     async def _earlier(
         self, session: Session, task: Task[..., Any], args_hash: bytes
@@ -238,26 +258,39 @@ class TaskService:
         )
 
 
+def arguments_of(task: Task[..., Any], args: dict[str, Any]) -> tuple[str, bytes]:
+    """Return arguments as JSON text, and the hash by which an order is known again.
+
+    Raises:
+        ValidationFailed: They are not acceptable.
+    """
+    text = dump(task.check(args))
+    if len(text) > MAX_ARGS_BYTES:
+        raise invalid("args", f"larger than {MAX_ARGS_BYTES} bytes; pass ids, not rows")
+    return text, hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
+
+
+def invalid(name: str, message: str) -> ValidationFailed:
+    """Return the error of a field of an order."""
+    return ValidationFailed(f"{name}: {message}", errors=[{"loc": ["body", name], "msg": message}])
+
+
 def _check_options(options: EnqueueOptions) -> None:
     if options.lane is not None and options.lane not in LANES:
-        raise _invalid("lane", f"must be one of: {', '.join(LANES)}")
+        raise invalid("lane", f"must be one of: {', '.join(LANES)}")
     if not -MAX_PRIORITY <= options.priority <= MAX_PRIORITY:
-        raise _invalid("priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+        raise invalid("priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
     for name in ("delay", "expires"):
         span: timedelta | None = getattr(options, name)
         if span is not None and not timedelta(0) <= span <= MAX_DELAY:
-            raise _invalid(name, f"must be between 0 and {MAX_DELAY.days} days")
+            raise invalid(name, f"must be between 0 and {MAX_DELAY.days} days")
     for name in ("idempotency_key", "unique_key"):
         key: str | None = getattr(options, name)
         if key is not None and not _is_word(key):
-            raise _invalid(name, f"must be 1 to {_MAX_TEXT} printable characters")
+            raise invalid(name, f"must be 1 to {_MAX_TEXT} printable characters")
     if len(options.tags) > _MAX_TAGS or not all(_is_word(tag) for tag in options.tags):
-        raise _invalid("tags", f"at most {_MAX_TAGS}, each 1 to {_MAX_TEXT} characters")
+        raise invalid("tags", f"at most {_MAX_TAGS}, each 1 to {_MAX_TEXT} characters")
 
 
 def _is_word(text: str) -> bool:
     return 0 < len(text) <= _MAX_TEXT and text.isprintable()
-
-
-def _invalid(name: str, message: str) -> ValidationFailed:
-    return ValidationFailed(f"{name}: {message}", errors=[{"loc": ["body", name], "msg": message}])

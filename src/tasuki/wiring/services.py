@@ -17,6 +17,7 @@ from tasuki.reports import ReportService
 from tasuki.reports.rendering import ReportRenderer
 from tasuki.reports.service import People
 from tasuki.tasks import ArtifactStore, Catalogue, TaskService
+from tasuki.tasks.batches import BatchService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.manager import TaskManager
@@ -115,6 +116,9 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
         ),
     )
     registry.add(TaskManager, TaskManager(database=ground.database, tasks=tasks, cleaner=cleaner))
+    registry.add(
+        BatchService, BatchService(tasks=tasks, notices=ground.notices, wake=ground.wake)
+    )
     schedules = ground.declared.schedules
     registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))
     activity = registry.add(ActivityService, ActivityService())

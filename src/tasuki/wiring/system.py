@@ -1,7 +1,7 @@
 """Tasuki in one object: what an application, a script or a door of our own holds."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
@@ -12,6 +12,7 @@ from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
 from tasuki.realtime import RedisNotices
 from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
+from tasuki.tasks.batches import BatchHandle, BatchService
 from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.local import LocalLane
@@ -227,6 +228,34 @@ class Tasuki:
         if options:
             task = task.having(**{**vars(task.options), **options})
         return await self.services.get(TaskService).enqueue(session, task, task.bind(args, kwargs))
+
+    async def enqueue_batch(
+        self,
+        session: Session,
+        task: Task[..., Any],
+        arguments: Sequence[dict[str, Any]],
+        *,
+        on_complete: Task[..., Any] | None = None,
+        on_complete_args: dict[str, Any] | None = None,
+    ) -> BatchHandle:
+        """Order a task once for each set of arguments, in the caller's own transaction.
+
+        Either all are ordered or none, and one row counts them. Options are those of
+        `Task.having`; what else may be said, and the errors, are in `BatchService.enqueue`.
+
+        Args:
+            session: The caller's SQLAlchemy session, on the database that Tasuki uses.
+            arguments: 1 to 100,000 sets, by name.
+            on_complete: A task that begins once all have ended, however they did.
+            on_complete_args: Its arguments; a parameter ``batch_id`` is filled in.
+        """
+        return await self.services.get(BatchService).enqueue(
+            session,
+            task,
+            arguments,
+            on_complete=on_complete,
+            on_complete_args=on_complete_args,
+        )
 
     async def cancel(self, task_id: UUID) -> None:
         """Ask a task to stop.

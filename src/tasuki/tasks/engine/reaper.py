@@ -12,7 +12,7 @@ from tasuki.core.notices import Notices
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.repository import EngineRepository
-from tasuki.tasks.service import DISPATCH_KEY, task_key
+from tasuki.tasks.service import DISPATCH_KEY, tell
 from tasuki.tasks.settings import TasksSettings
 
 log = get_logger(__name__)
@@ -57,7 +57,6 @@ class Reaper:
         if reaped:
             log.warning("leases_expired", count=len(reaped))
             self._notices.send(DISPATCH_KEY)
-        ended = [*reaped, *await self._repository.expire()]
-        self._notices.send(*(task_key(task_id) for task_id in ended))
+        tell(self._notices, [*reaped, *await self._repository.expire()])
         await self._cleaner.purge()
         await self._dispatcher.ring_unanswered(ring_again_s=self._settings.ring_again_s)

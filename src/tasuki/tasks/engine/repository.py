@@ -16,6 +16,8 @@ from sqlalchemy import TextClause, text
 from tasuki.core.database import Database
 from tasuki.core.jsontext import dump
 from tasuki.tasks.engine import statements
+from tasuki.tasks.records import Moved
+from tasuki.tasks.states import State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +51,7 @@ class Claimed:
     max_attempts: int
     crash_count: int
     timeout_s: float | None
+    batch_id: UUID | None
     trace_context: dict[str, str] | None
 
 
@@ -156,13 +159,13 @@ class EngineRepository:
         )
         return bool(rows)
 
-    async def end(self, ends: Sequence[End]) -> set[UUID]:
+    async def end(self, ends: Sequence[End]) -> list[Moved]:
         """End attempts, all in one transaction.
 
         Returns:
             The tasks that were still held by their token; the others were not changed.
         """
-        rows = await self._run(
+        return await self._move(
             statements.END,
             ends=dump(
                 [
@@ -179,9 +182,7 @@ class EngineRepository:
                     for end in ends
                 ]
             ),
-            retention_s=self._retention_s,
         )
-        return {row["id"] for row in rows}
 
     async def give_up(self, task_id: UUID, token: UUID) -> None:
         """End the lease of a held task now, as if its worker had died."""
@@ -210,21 +211,19 @@ class EngineRepository:
         rows = await self._run(statements.NEXT_DUE)
         return None if rows[0]["due_in_s"] is None else float(rows[0]["due_in_s"])
 
-    async def reap(self) -> list[UUID]:
+    async def reap(self) -> list[Moved]:
         """Deal with ended leases: back to the queue, or the end after too many crashes."""
-        rows = await self._run(statements.REAP, retention_s=self._retention_s)
-        return [row["id"] for row in rows]
+        return await self._move(statements.REAP)
 
-    async def expire(self) -> list[UUID]:
+    async def expire(self) -> list[Moved]:
         """End tasks that nobody took before they lost their meaning."""
-        rows = await self._run(statements.EXPIRE, retention_s=self._retention_s)
-        return [row["id"] for row in rows]
+        return await self._move(statements.EXPIRE)
 
     async def purge(self, *, most: int) -> tuple[int, list[UUID]]:
-        """Forget tasks whose retention is over.
+        """Forget tasks and batches whose retention is over.
 
         Returns:
-            How many, and the artifacts whose files can be deleted now.
+            How many tasks, and the artifacts whose files can be deleted now.
         """
         rows = await self._run(statements.PURGE, most=most)
         files = [row["artifact_id"] for row in rows if row["artifact_id"] is not None]
@@ -234,6 +233,10 @@ class EngineRepository:
         """Return those of the ids that no row knows."""
         rows = await self._run(statements.UNKNOWN_ARTIFACTS, ids=list(ids))
         return [row["id"] for row in rows]
+
+    async def _move(self, statement: str, **parameters: Any) -> list[Moved]:
+        rows = await self._run(statement, retention_s=self._retention_s, **parameters)
+        return [Moved(**{**row, "state": State(row["state"])}) for row in rows]
 
     async def _run(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         rows = await self._database.run(_prepared(statement), parameters)

@@ -24,7 +24,7 @@ from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, is_small,
 from tasuki.tasks.engine.reporter import Reporter
 from tasuki.tasks.engine.repository import Claimed, End, EngineRepository
 from tasuki.tasks.engine.tracing import attempt_told, outcome_told
-from tasuki.tasks.service import CANCEL_KEY
+from tasuki.tasks.service import CANCEL_KEY, batch_key
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
 
@@ -120,6 +120,8 @@ class Runner:
         """Work on a claimed task until it ended, or is not ours any more."""
         run = Run(claimed, lease_s=self._settings.lease_s)
         self._runs[claimed.id] = run
+        if claimed.batch_id is not None:
+            self._notices.send(batch_key(claimed.batch_id))
         try:
             with attempt_told(claimed, worker=self.worker):
                 await self._attempt(run)
@@ -200,7 +202,7 @@ class Runner:
         await self._persist(run, lambda: self._write_end(end))
 
     async def _write_end(self, end: End) -> None:
-        if not await self._ender.end(end):
+        if await self._ender.end(end) is None:
             log.warning("lease_lost", task_id=str(end.id), refused=str(end.state))
 
     async def _success(self, run: Run, returned: Any) -> End:

@@ -1,8 +1,11 @@
 """The engine's SQL, one statement a name. `repository` says what each is for.
 
 ``now()`` is the start of the transaction, the same in all parts of a statement. Rows are
-taken with ``SKIP LOCKED``: who comes second takes the next row instead of waiting.
+taken with ``SKIP LOCKED``: who comes second takes the next row instead of waiting. Where a
+statement must wait, it waits for its rows in the order of their ids (see `counting`).
 """
+
+from tasuki.tasks.counting import COUNT_STARTED, count_from, counter_of
 
 _WAITING = "('scheduled', 'queued', 'retrying')"
 _HELD = "('running', 'cancelling')"
@@ -28,16 +31,18 @@ WITH due AS (
         started_at = coalesce(started_at, now()), progress = NULL,
         event_seq = event_seq + 1
     FROM due WHERE tasks.id = due.id
-    RETURNING tasks.id, lease_token AS token, owner_id, name, queue, args, attempt, max_attempts,
-              crash_count, timeout_s, trace_context, event_seq
+    RETURNING tasks.id, lease_token AS token, owner_id, name, queue, args, attempt,
+              max_attempts, crash_count, timeout_s, batch_id, trace_context, event_seq
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, 'started', attempt,
            jsonb_build_object('worker', CAST(:worker AS text), 'lane', CAST(:lane AS text))
     FROM claimed
-)
+), moves AS (
+    SELECT batch_id FROM claimed WHERE batch_id IS NOT NULL
+), {COUNT_STARTED}
 SELECT id, token, owner_id, name, queue, args, attempt, max_attempts, crash_count, timeout_s,
-       trace_context
+       batch_id, trace_context
 FROM claimed
 """
 
@@ -50,10 +55,17 @@ WHERE queue = ANY(CAST(:queues AS text[])) AND lane = :lane
 """
 
 RENEW = f"""
+WITH held AS (
+    SELECT tasks.id FROM tasks
+    JOIN unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS given (id, token)
+      ON tasks.id = given.id AND tasks.lease_token = given.token
+    WHERE tasks.state IN {_HELD}
+    ORDER BY tasks.id
+    FOR NO KEY UPDATE OF tasks
+)
 UPDATE tasks
 SET lease_until = now() + CAST(:lease_s AS float8) * interval '1 second'
-FROM unnest(CAST(:ids AS uuid[]), CAST(:tokens AS uuid[])) AS held (id, token)
-WHERE tasks.id = held.id AND tasks.lease_token = held.token AND tasks.state IN {_HELD}
+FROM held WHERE tasks.id = held.id
 RETURNING tasks.id, tasks.state = 'cancelling' AS cancelled
 """
 
@@ -113,7 +125,7 @@ WITH ends AS (
             THEN now() + CAST(:retention_s AS float8) * interval '1 second' END
     FROM decided d WHERE tasks.id = d.id
     RETURNING tasks.id, tasks.state, tasks.attempt, tasks.event_seq, tasks.error,
-              tasks.result, tasks.available_at, d.pause_s
+              tasks.result, tasks.available_at, tasks.batch_id, d.pause_s
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, state, attempt,
@@ -122,8 +134,13 @@ WITH ends AS (
                 WHEN state = 'succeeded' THEN jsonb_build_object('result', result)
                 ELSE jsonb_build_object('error', error) END
     FROM ended
-)
-SELECT id FROM ended
+), moves AS (
+    SELECT batch_id, {counter_of("state")} AS goes_to
+    FROM ended WHERE batch_id IS NOT NULL
+), {count_from("running")}
+SELECT id, state, batch_id,
+       (SELECT next_id FROM counted WHERE counted.id = ended.batch_id) AS next_id
+FROM ended
 """
 
 GIVE_UP = f"""
@@ -171,7 +188,10 @@ RETURNING id, name, queue, lane, {_LAST_CHANCE} AS last_chance
 
 UNRING = f"""
 UPDATE tasks SET rung_at = NULL, rings = greatest(rings - 1, 0)
-WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN {_WAITING}
+WHERE id IN (
+    SELECT id FROM tasks
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN {_WAITING}
+    FOR UPDATE SKIP LOCKED)
 RETURNING id
 """
 
@@ -211,7 +231,7 @@ WITH lost AS (
         purge_at = CASE WHEN is_cancelled OR is_last
             THEN now() + CAST(:retention_s AS float8) * interval '1 second' END
     FROM lost WHERE tasks.id = lost.id
-    RETURNING tasks.id, tasks.state, attempt, event_seq, error, crash_count
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, crash_count, batch_id
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, state, attempt,
@@ -219,8 +239,13 @@ WITH lost AS (
                 THEN jsonb_build_object('reason', 'worker lost', 'crash_count', crash_count)
                 ELSE jsonb_build_object('error', error) END
     FROM reaped
-)
-SELECT id FROM reaped
+), moves AS (
+    SELECT batch_id, {counter_of("state")} AS goes_to
+    FROM reaped WHERE batch_id IS NOT NULL
+), {count_from("running")}
+SELECT id, state, batch_id,
+       (SELECT next_id FROM counted WHERE counted.id = reaped.batch_id) AS next_id
+FROM reaped
 """
 
 EXPIRE = f"""
@@ -237,12 +262,16 @@ WITH late AS (
         error = '{{"kind": "expired", "type": "Expired",
             "message": "No worker took it in time.", "retryable": false}}'::jsonb
     FROM late WHERE tasks.id = late.id
-    RETURNING tasks.id, attempt, event_seq, error
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, batch_id
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, 'expired', attempt, jsonb_build_object('error', error) FROM expired
-)
-SELECT id FROM expired
+), moves AS (
+    SELECT batch_id, 'failed' AS goes_to FROM expired WHERE batch_id IS NOT NULL
+), {count_from("queued")}
+SELECT id, state, batch_id,
+       (SELECT next_id FROM counted WHERE counted.id = expired.batch_id) AS next_id
+FROM expired
 """
 
 PURGE = """
@@ -254,6 +283,10 @@ WITH old AS (
 ), files AS (
     DELETE FROM artifacts USING old WHERE artifacts.task_id = old.id
     RETURNING artifacts.id, artifacts.task_id
+), old_batches AS (
+    DELETE FROM batches WHERE id IN (
+        SELECT id FROM batches WHERE purge_at <= now() ORDER BY purge_at LIMIT :most
+        FOR UPDATE SKIP LOCKED)
 )
 SELECT old.id AS task_id, files.id AS artifact_id
 FROM old LEFT JOIN files ON files.task_id = old.id

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import tasuki.accounts.models
 import tasuki.activity.models
+import tasuki.tasks.batches.models
 import tasuki.tasks.models
 import tasuki.tasks.schedules.models  # noqa: F401  # the models must be loaded to be compared
 from tasuki.core.database import Base

@@ -1,0 +1,253 @@
+"""Decides which batches are taken, and what an owner may do with one.
+
+Knows nothing of HTTP and Celery, and writes only within the unit of work it is handed.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tasuki.core.database import Session, after_commit
+from tasuki.core.errors import Forbidden, NotFound, ValidationFailed
+from tasuki.core.ids import new_id
+from tasuki.core.notices import Notices
+from tasuki.tasks.batches.records import BatchHandle, BatchRecord
+from tasuki.tasks.batches.repository import BatchRepository
+from tasuki.tasks.declare import Task
+from tasuki.tasks.errors import IdempotencyConflict, TaskFinished
+from tasuki.tasks.service import TaskService, arguments_of, batch_key, invalid
+
+LARGEST = 100_000
+"""Tasks of one batch at most."""
+
+_AT_ONCE = 1_000  # tasks of one statement, and of one turn on the loop
+_MOST_TEXT = 4_194_304  # characters of arguments of one statement
+_NOT_AFTERWARDS = ("idempotency_key", "unique_key", "delay", "expires")
+_ANY_BATCH = UUID(int=0)
+
+Arguments = Sequence[dict[str, Any]]
+
+
+class BatchService:
+    """Takes orders of many tasks at once and answers questions about them.
+
+    Args:
+        wake: Called after the commit of an order: there is something to ring.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: TaskService,
+        notices: Notices,
+        wake: Callable[[], None],
+        repository: BatchRepository | None = None,
+    ) -> None:
+        self._tasks = tasks
+        self._notices = notices
+        self._wake = wake
+        self._batches = repository or BatchRepository()
+
+    async def enqueue(
+        self,
+        session: Session,
+        task: Task[..., Any],
+        arguments: Arguments,
+        *,
+        on_complete: Task[..., Any] | None = None,
+        on_complete_args: dict[str, Any] | None = None,
+        for_user: int | None = None,
+    ) -> BatchHandle:
+        """Order a task once for each set of arguments, within the caller's transaction.
+
+        All arguments are checked before the first row is written. No more than a thousand of
+        them are held as text at a time, so that memory does not grow with the batch.
+
+        Args:
+            task: What to run; `Task.having` gives the options that all of them have. An
+                idempotency key stands for the whole batch.
+            arguments: 1 to `LARGEST` sets.
+            on_complete: A task of the same owner that begins once all have ended, however
+                they did, also when they were cancelled. It is ordered now and held back.
+            on_complete_args: Its arguments. If it has a parameter ``batch_id`` that is not
+                among them, it is given the batch's id.
+            for_user: Ask the tasks' ``allows`` whether this user may order this.
+
+        Raises:
+            ValidationFailed: An option or an argument is not acceptable; it says which.
+            Forbidden: The user may not order it with some of the arguments.
+            IdempotencyConflict: The idempotency key stands for other arguments.
+        """
+        columns = self._columns(task, len(arguments))
+        args_hash = await _checked(task, arguments, for_user)
+        batch_id, follow_up = new_id(), None
+        if on_complete is not None:
+            follow_up = self._follow_up(on_complete, on_complete_args or {}, columns)
+            args_hash = hashlib.sha256(args_hash + follow_up.checked(for_user)).digest()
+        row = _row(batch_id, columns, len(arguments), args_hash)
+        row["on_complete_id"] = follow_up and follow_up.id
+        if not await self._batches.add(session, row):
+            return await self._earlier(session, columns, args_hash)
+        if follow_up is not None:
+            await follow_up.write(session, self._batches, batch_id)
+        for orders in _in_lots(task, arguments):
+            await self._batches.add_tasks(session, columns, orders, batch_id=batch_id)
+        after_commit(session, self._wake)
+        return BatchHandle(id=batch_id, is_new=True)
+
+    async def get(self, session: Session, batch_id: UUID, *, owner_id: int | None) -> BatchRecord:
+        """Return a batch: one row, however many tasks it has.
+
+        Args:
+            owner_id: Only if it belongs to this user; none: whosever it is.
+
+        Raises:
+            NotFound: It does not exist, or has another owner; the two look alike.
+        """
+        record = await self._batches.find(session, batch_id, owner_id=owner_id)
+        if record is None:
+            raise NotFound(f"There is no batch {batch_id} of yours.")
+        return record
+
+    async def cancel(self, session: Session, batch_id: UUID, *, owner_id: int | None) -> None:
+        """Cancel a batch as a whole: what waits ends at once, what runs is asked to stop.
+
+        Asking twice is fine. The task that follows the batch runs all the same.
+
+        Raises:
+            NotFound: It does not exist, or has another owner.
+            TaskFinished: All its tasks have ended already.
+        """
+        record = await self.get(session, batch_id, owner_id=owner_id)
+        if record.finished_at is not None:
+            raise TaskFinished("All tasks of the batch have ended already.")
+        if await self._tasks.cancel_batch(session, batch_id):
+            await self._batches.note_cancel(session, batch_id)
+            after_commit(session, lambda: self._notices.send(batch_key(batch_id)))
+
+    def _columns(self, task: Task[..., Any], total: int) -> dict[str, Any]:
+        if not 1 <= total <= LARGEST:
+            raise invalid("args", f"a batch has 1 to {LARGEST} tasks, not {total}")
+        if task.options.unique_key is not None:
+            raise invalid("unique_key", "many tasks cannot be unique; use an idempotency key")
+        return self._tasks.columns(task)
+
+    def _follow_up(
+        self, task: Task[..., Any], args: dict[str, Any], batch: dict[str, Any]
+    ) -> "_FollowUp":
+        for name in _NOT_AFTERWARDS:
+            if getattr(task.options, name) is not None:
+                raise invalid("on_complete", f"takes no {name}: it begins when the batch is over")
+        columns = self._tasks.columns(task)
+        if columns["owner_id"] is None:
+            columns["owner_id"] = batch["owner_id"]
+        return _FollowUp(id=new_id(), task=task, args=args, columns=columns)
+
+    async def _earlier(
+        self, session: Session, columns: dict[str, Any], args_hash: bytes
+    ) -> BatchHandle:
+        """Return the batch that already holds the key of a refused order."""
+        key = columns["idempotency_key"]
+        found = await self._batches.find_by_key(
+            session, owner_id=columns["owner_id"], name=columns["name"], key=key
+        )
+        if found is None or found[1] != args_hash:
+            raise IdempotencyConflict(key)
+        return BatchHandle(id=found[0], is_new=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FollowUp:
+    """The task that begins when a batch is over."""
+
+    id: UUID
+    task: Task[..., Any]
+    args: dict[str, Any]
+    columns: dict[str, Any]
+
+    async def write(self, session: Session, batches: BatchRepository, batch_id: UUID) -> None:
+        """Write it, held back until the batch lets it go."""
+        order = (self.id, *self.arguments(batch_id))
+        await batches.add_tasks(session, self.columns, [order], batch_id=None, is_held_back=True)
+
+    def arguments(self, batch_id: UUID) -> tuple[str, bytes]:
+        """Return its arguments as JSON text, and their hash."""
+        return arguments_of(self.task, self._filled(batch_id))
+
+    def checked(self, for_user: int | None) -> bytes:
+        """Check the arguments; return a hash that is the same for the same order."""
+        try:
+            _, args_hash = self.arguments(_ANY_BATCH)
+            _ask(self.task, self._filled(_ANY_BATCH), for_user)
+        except ValidationFailed as exc:
+            raise _placed(exc, "on_complete") from exc
+        return args_hash
+
+    def _filled(self, batch_id: UUID) -> dict[str, Any]:
+        if "batch_id" not in self.task.arguments.model_fields:
+            return self.args
+        return {"batch_id": str(batch_id), **self.args}
+
+
+def _row(batch_id: UUID, columns: dict[str, Any], total: int, args_hash: bytes) -> dict[str, Any]:
+    return {
+        "id": batch_id,
+        "owner_id": columns["owner_id"],
+        "name": columns["name"],
+        "total": total,
+        "queued": total,
+        "idempotency_key": columns["idempotency_key"],
+        "args_hash": args_hash,
+    }
+
+
+async def _checked(task: Task[..., Any], arguments: Arguments, for_user: int | None) -> bytes:
+    """Check all arguments and return the hash of all of them; others get their turns."""
+    together = hashlib.sha256(task.name.encode())
+    for index, args in enumerate(arguments):
+        try:
+            together.update(arguments_of(task, args)[1])
+            _ask(task, args, for_user)
+        except ValidationFailed as exc:
+            raise _placed(exc, "args", index) from exc
+        except Forbidden as exc:
+            raise Forbidden(f"args[{index}]: {exc.detail}") from exc
+        if index % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
+    return together.digest()
+
+
+def _ask(task: Task[..., Any], args: dict[str, Any], for_user: int | None) -> None:
+    if for_user is None or task.allows is None or task.allows(for_user, task.check(args)):
+        return
+    raise Forbidden("You may not order it with these arguments.")
+
+
+def _in_lots(
+    task: Task[..., Any], arguments: Arguments
+) -> Iterator[list[tuple[UUID, str, bytes]]]:
+    """Yield orders, no more at a time than one statement should carry."""
+    lot: list[tuple[UUID, str, bytes]] = []
+    size = 0
+    for args in arguments:
+        text, args_hash = arguments_of(task, args)
+        if lot and (len(lot) == _AT_ONCE or size + len(text) > _MOST_TEXT):
+            yield lot
+            lot, size = [], 0
+        lot.append((new_id(), text, args_hash))
+        size += len(text)
+    yield lot
+
+
+def _placed(exc: ValidationFailed, *place: str | int) -> ValidationFailed:
+    """Return the error of one set of arguments with the place where the set stands."""
+    where = f"{place[0]}[{place[1]}]" if len(place) > 1 else str(place[0])
+    faults = []
+    for fault in exc.errors or [{"loc": ["body", "args"], "msg": exc.detail}]:
+        rest = fault["loc"][2:]  # after "body" and "args"
+        between = ["args"] if place[0] == "on_complete" else []
+        faults.append({"loc": ["body", *place, *between, *rest], "msg": fault["msg"]})
+    return ValidationFailed(f"{where}: {exc.detail}", errors=faults)

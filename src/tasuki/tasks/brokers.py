@@ -1,0 +1,128 @@
+"""The brokers that may carry bells, Redis (or Valkey) and RabbitMQ, told apart by their URL.
+
+What kombu has to be told about each of them: its queues, its time limits, what may go wrong.
+Which bell goes where is the same on all of them.
+"""
+
+from queue import Empty
+from typing import Any
+
+from kombu import Queue
+from kombu.exceptions import KombuError
+from kombu.transport import redis as kombu_redis
+
+from tasuki.core.logging import get_logger
+
+log = get_logger(__name__)
+
+# The stubs at hand do not know what is overridden below.
+_RedisChannel: Any = kombu_redis.Channel
+_RedisTransport: Any = kombu_redis.Transport
+
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What Celery and kombu raise on a message that is not built like one of theirs."""
+
+PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+
+# A bell that was given to so many workers, all of which died with it, is dropped. The row it
+# stands for has a limit of its own and is rung for again. RabbitMQ before 4.0 has no limit.
+_MOST_DELIVERIES = 4
+_HEARTBEAT_S = 10  # RabbitMQ: a worker notices after some 20 s that nobody is there any more
+
+
+def is_rabbitmq(broker_url: str) -> bool:
+    """Return whether a URL names RabbitMQ; give it a virtual host that nobody else uses."""
+    return broker_url.startswith(("amqp:", "amqps:", "pyamqp:"))
+
+
+def bell_queue(broker_url: str, name: str) -> Queue:
+    """Return a queue for bells: on RabbitMQ a quorum queue, which outlives a node of a cluster."""
+    if not is_rabbitmq(broker_url):
+        return Queue(name)
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": _MOST_DELIVERIES}
+    return Queue(name, durable=True, queue_arguments=arguments)
+
+
+def broker_settings(broker_url: str, *, concurrency: int, is_worker: bool) -> dict[str, Any]:
+    """Return what Celery is told about its broker, time limits above all.
+
+    Args:
+        concurrency: Tasks at once; sizes the connection pool.
+        is_worker: A worker waits longer for its broker and reconnects for ever; a publisher
+            must give up soon, since somebody waits for it.
+    """
+    options = _rabbitmq(is_worker) if is_rabbitmq(broker_url) else _redis(concurrency, is_worker)
+    is_redis = broker_url.startswith(("redis:", "rediss:"))
+    sturdy = {"broker_transport": f"{__name__}:SturdyRedis"} if is_redis and is_worker else {}
+    return {
+        **sturdy,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": 2,
+        "broker_channel_error_retry": True,
+        "broker_heartbeat": _HEARTBEAT_S,
+        "broker_pool_acquire_timeout": 2.0,
+        "broker_transport_options": options if is_worker else options | PUBLISH_RETRY,
+        # An exclusive queue would lock a worker out that comes back before RabbitMQ noticed
+        # that it had gone.
+        "control_queue_exclusive": False,
+        "control_queue_durable": True,
+    }
+
+
+def _rabbitmq(is_worker: bool) -> dict[str, Any]:
+    patience_s = 10 if is_worker else 5
+    return {
+        # What a worker publishes is news of its own: while RabbitMQ is short of memory it
+        # confirms nothing, and a worker that waited for it would answer no bell.
+        "confirm_publish": not is_worker,
+        "connect_timeout": 2,
+        "read_timeout": patience_s,
+        "write_timeout": patience_s,
+    }
+
+
+def _redis(concurrency: int, is_worker: bool) -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 10 if is_worker else 2,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # The default of 10 loses acknowledgements.
+        "max_connections": 2 * concurrency + 20,
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "global_keyprefix": "tasuki:",
+    }
+
+
+def failures(connection: Any) -> tuple[type[Exception], ...]:
+    """Return what the client of a kombu connection raises when its broker does not do its part."""
+    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+
+
+def server_name(connection: Any) -> str:
+    """Return the name and the version of the server behind an open kombu connection."""
+    properties = getattr(connection.connection, "server_properties", None)
+    if properties is not None:
+        return f"{properties['product']} {properties['version']}"
+    info = connection.default_channel.client.info("server")
+    name = str(info.get("server_name", "redis"))
+    return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+class _SturdyChannel(_RedisChannel):  # type: ignore[misc]  # see there
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except MALFORMED as exc:
+            # It is out of the list already; what is not even a message is dropped.
+            log.warning("message_refused", error=f"{type(exc).__name__}: {exc}"[:200])
+            raise Empty from exc
+
+
+class SturdyRedis(_RedisTransport):  # type: ignore[misc]  # see there
+    """Kombu's Redis transport, which outlives what is not a message in its lists."""
+
+    Channel = _SturdyChannel

@@ -1,0 +1,268 @@
+"""Brokers to be mistreated: killed, emptied, cut off, out of memory; and a proxy that goes silent.
+
+Valkey and RabbitMQ have the same face here, so that what must hold on both is written once.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+
+import pytest
+import redis
+
+from support.rabbitmq import RabbitMq
+from tasuki.embedded import ValkeyServer, run_server
+
+BROKERS = ("valkey", "rabbitmq")
+"""What a test that holds on every broker is parametrised with."""
+
+Mode = Literal["forward", "silent", "refused"]
+
+
+class Broker(Protocol):
+    """A broker of a test's own."""
+
+    @property
+    def url(self) -> str:
+        """Its address; the same after each start."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+    def start(self) -> None:
+        """Start it again."""
+
+    def forget(self) -> None:
+        """Take all messages and queues away, while it runs."""
+
+    def cut(self) -> None:
+        """Close the connections of all its clients."""
+
+    def spoil(self, queue: str, *bodies: bytes) -> None:
+        """Put into a queue what nobody can read; without effect where there is no such queue."""
+
+    def out_of_memory(self) -> AbstractContextManager[None]:
+        """Let it have no memory for further messages."""
+
+
+class Valkey:
+    """A Valkey without persistence: started again it is empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = ValkeyServer.prepare(folder, persistent=False)
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """See `Broker.url`."""
+        return self._server.url
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self._stack.close()
+
+    def start(self) -> None:
+        """See `Broker.start`."""
+        self._process = self._stack.enter_context(run_server(self._server))
+
+    def kill(self) -> None:
+        """See `Broker.kill`."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+        self._stack.close()
+
+    def forget(self) -> None:
+        """See `Broker.forget`."""
+        with self._client() as client:
+            client.flushall()
+
+    def cut(self) -> None:
+        """See `Broker.cut`."""
+        with self._client() as client:
+            for kind in ("normal", "pubsub"):
+                client.client_kill_filter(_type=kind, skipme=True)
+
+    def spoil(self, queue: str, *bodies: bytes) -> None:
+        """See `Broker.spoil`."""
+        with self._client() as client:
+            client.lpush(f"tasuki:{queue}", *bodies)
+
+    @contextmanager
+    def out_of_memory(self) -> Generator[None]:
+        """See `Broker.out_of_memory`."""
+        with self._client() as client:
+            client.config_set("maxmemory", "1")
+            try:
+                yield
+            finally:
+                client.config_set("maxmemory", "0")
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+
+class Rabbit:
+    """A virtual host of a RabbitMQ node: started again, it has all that it confirmed."""
+
+    def __init__(self, node: RabbitMq, url: str) -> None:
+        self._node = node
+        self._url = url
+        self._vhost = urlsplit(url).path.removeprefix("/")
+
+    @property
+    def url(self) -> str:
+        """See `Broker.url`."""
+        return self._url
+
+    def kill(self) -> None:
+        """See `Broker.kill`."""
+        self._node.kill()
+
+    def start(self) -> None:
+        """See `Broker.start`."""
+        self._node.start()
+
+    def forget(self) -> None:
+        """See `Broker.forget`."""
+        for name in self.queues():
+            self._gently("DELETE", f"queues/{self._vhost}/{quote(name, safe='')}")
+
+    def cut(self) -> None:
+        """See `Broker.cut`."""
+        self._node.command("close_all_connections", "--vhost", self._vhost, "cut by a test")
+
+    def spoil(self, queue: str, *bodies: bytes) -> None:
+        """See `Broker.spoil`."""
+        for body in bodies:
+            message = {
+                "properties": {},
+                "routing_key": queue,
+                "payload": body.decode("latin-1"),
+                "payload_encoding": "string",
+            }
+            self._node.call("POST", f"exchanges/{self._vhost}/amq.default/publish", message)
+
+    def out_of_memory(self) -> AbstractContextManager[None]:
+        """See `Broker.out_of_memory`."""
+        return self._node.memory_alarm()
+
+    def queues(self) -> dict[str, dict[str, object]]:
+        """Return the queues of the virtual host by name, as the management API describes them."""
+        found = self._node.call("GET", f"queues/{self._vhost}")
+        return {queue["name"]: queue for queue in found}
+
+    def _gently(self, method: str, path: str) -> None:
+        # It may have gone since we asked for its name.
+        with contextlib.suppress(HTTPError):
+            self._node.call(method, path)
+
+
+@contextmanager
+def own_broker(request: pytest.FixtureRequest, kind: str, folder: Path) -> Generator[Broker]:
+    """Start a broker of a kind for a test; the node of RabbitMQ is kept for the next one.
+
+    Args:
+        kind: One of `BROKERS`.
+        folder: An empty one.
+    """
+    if kind == "valkey":
+        (folder / kind).mkdir(mode=0o700)
+        with Valkey(folder / kind) as valkey:
+            yield valkey
+    else:
+        node: RabbitMq = request.getfixturevalue("rabbitmq")
+        with node.vhost() as url:
+            yield Rabbit(node, url)
+
+
+class Proxy:
+    """Stands before a broker: hands everything on, or takes and stays silent, or refuses."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._target = (parts.hostname, parts.port)
+        self._url = url
+        self._port = 0
+        self._mode: Mode = "refused"
+        self._server: asyncio.Server | None = None
+        self._piping: set[asyncio.Task[None]] = set()
+        self.accepted = 0
+
+    @property
+    def url(self) -> str:
+        """The broker's URL by way of this proxy."""
+        return self._url.replace(f":{self._target[1]}/", f":{self._port}/")
+
+    async def become(self, mode: Mode) -> None:
+        """Change; connections of the old mode are cut, unless the new one is silence."""
+        before, self._mode = self._mode, mode
+        if before == "silent" or mode == "refused":
+            await self._cut()
+        if mode == "refused" and self._server is not None:
+            self._server.close()
+            self._server = None
+        if mode != "refused" and self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop for good."""
+        await self.become("refused")
+
+    async def _cut(self) -> None:
+        for piping in self._piping:
+            piping.cancel()
+        await asyncio.gather(*self._piping, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._piping.add(task)
+        ends = [writer]
+        pipes: list[asyncio.Task[None]] = []
+        try:
+            with contextlib.suppress(OSError):
+                inner_reader, inner_writer = await asyncio.open_connection(*self._target)
+                ends.append(inner_writer)
+                pipes = [
+                    asyncio.create_task(self._pipe(reader, inner_writer)),
+                    asyncio.create_task(self._pipe(inner_reader, writer)),
+                ]
+                await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            pass  # cut on purpose; asyncio's server complains of handlers that say so
+        finally:
+            for pipe in pipes:
+                pipe.cancel()
+            self._piping.discard(task)
+            for end in ends:
+                end.close()
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if self._mode == "forward":
+                    writer.write(data)
+                    await writer.drain()
