@@ -234,13 +234,13 @@ async def test_an_unknown_lane_is_refused(live: Live) -> None:
 
 
 @asynccontextmanager
-async def ordering(system: System) -> AsyncGenerator[Tasuki]:
+async def ordering(system: System, *, max_crashes: int = 3) -> AsyncGenerator[Tasuki]:
     """A program that orders and looks, beside a system's processes."""
     settings = Settings(
         database_url=SecretStr(system.database_url),
         redis_url=SecretStr(system.redis_url),
         data_dir=system.folder,
-        tasks=TasksSettings(modules=("support.jobs",)),
+        tasks=TasksSettings(modules=("support.jobs",), max_crashes=max_crashes),
     )
     async with Tasuki(settings).connected() as tasuki:
         yield tasuki
@@ -378,16 +378,12 @@ async def test_what_outlasts_a_stop_begins_again_elsewhere_uncounted(
 async def test_a_task_that_kills_web_processes_is_given_up(system: System, tmp_path: Path) -> None:
     """P4: a poisoned task ends, though no watchdog guards a web process."""
     file = tmp_path / "lines"
-    system.env = {**system.env, "TASUKI_TASKS__MAX_CRASHES": "2"}
     system.scheduler()
-    async with ordering(system) as tasuki:
-        settings = tasuki.settings.tasks.model_copy(update={"max_crashes": 2})
-        tasuki.services.get(TaskService)._settings = settings
-        web = system.web()
+    async with ordering(system, max_crashes=2) as tasuki:
         task_id = await order(tasuki, jobs.poison.having(lane="local"), file=str(file))
-        await asyncio.to_thread(web.process.wait, 20)
-        web = system.web()
-        await asyncio.to_thread(web.process.wait, 20)
+        for _ in range(2):
+            web = system.web()
+            assert await asyncio.to_thread(web.process.wait, 20) == -signal.SIGKILL
 
         record = await ended(tasuki, task_id)
     assert (record.state, record.crash_count) == (State.CRASHED, 2)
@@ -412,6 +408,14 @@ async def test_the_scheduler_leaves_local_tasks_to_web_processes(system: System)
 
         system.web()
         assert (await ended(tasuki, task_id)).state is State.SUCCEEDED
+
+
+def test_no_worker_serves_the_local_lane(system: System) -> None:
+    """The broker has no queue for it; a worker of it would wait for ever."""
+    refused = system.command("worker", "--lane", "local")
+
+    assert refused.returncode != 0
+    assert "io, cpu" in refused.stderr
 
 
 async def test_local_tasks_run_while_the_broker_is_away(system: System) -> None:

@@ -137,20 +137,25 @@ class LocalLane:
                     await waiter.wait(within_s=self._look_every_s)
 
     async def _look(self) -> bool:
-        """Start what is due, a share of each queue; return whether there may be more."""
-        is_more = False
+        """Start what is due, queues in turn; return whether there may be more."""
+        until = time.monotonic() + self._look_every_s
         try:
-            for queue, last_chance in await self._repository.due_queues(
+            due = await self._repository.due_queues(
                 lane=LANE, queues=self._queues, names=self._names
-            ):
-                is_more |= await self._pump.begin(queue, last_chance=last_chance)
+            )
+            while due and time.monotonic() < until and not self._sign.is_stopping:
+                due = [
+                    (queue, last_chance)
+                    for queue, last_chance in due
+                    if await self._pump.begin(queue, last_chance=last_chance)
+                ]
         except Unavailable as exc:
             log.warning("local_look_failed", error=str(exc))
             return False
         except Exception:
             log.exception("local_look_failed")
             return False
-        return is_more
+        return bool(due)
 
 
 def leave(run: Run) -> None:
