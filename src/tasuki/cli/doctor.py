@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from tasuki.core.settings import ENV_PREFIX, SettingsGroup
 from tasuki.tasks.celery import broker_answers
 from tasuki.wiring import Settings
 from tasuki.wiring.migrations import runner
+from tasuki.wiring.observing import task_numbers
 from tasuki.wiring.services import load_declared
 
 _WITHIN_S = 10.0
@@ -62,6 +64,7 @@ async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
         "valkey": _valkey,
         "broker": _broker,
         "files": _files,
+        "workers": _workers,
     }
     results: list[tuple[str, bool, str]] = []
     for name, check in checks.items():
@@ -115,6 +118,22 @@ async def _broker(settings: Settings) -> str:
 async def _files(settings: Settings) -> str:
     folder = settings.files_folder
     return await asyncio.to_thread(_try_folder, folder)
+
+
+async def _workers(settings: Settings) -> str:
+    """Count the living; none is no fault of an installation that is not running yet."""
+    database = Database(settings.need_database_url(), pool_size=1, name="tasuki doctor")
+    try:
+        async with database.driver() as connection:
+            if await connection.fetchval("SELECT to_regclass('workers')") is None:
+                return "none known: the schema is older than this"
+        found = await task_numbers(settings, database).workers()
+    finally:
+        await database.close()
+    lanes = Counter(worker.lane for worker in found)
+    if not lanes:
+        return "none alive; tasks wait until there are"
+    return f"{len(found)} alive: " + ", ".join(f"{count} {lane}" for lane, count in lanes.items())
 
 
 def _try_folder(folder: Path) -> str:

@@ -7,6 +7,7 @@ now" become `Unavailable` at this border, so that callers need no SQLAlchemy to 
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Executable, event
@@ -32,6 +33,15 @@ class Base(DeclarativeBase):
     """Root of every table, with one metadata for the migrations."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolUse:
+    """Connections of a pool: lent out, waiting, and as many as there may be."""
+
+    in_use: int
+    idle: int
+    most: int
+
+
 class Database:
     """A pool of connections to one PostgreSQL database, for one event loop.
 
@@ -45,6 +55,7 @@ class Database:
     def __init__(
         self, url: str, *, pool_size: int = 20, name: str = "tasuki", statement_timeout_s: int = 30
     ) -> None:
+        self._pool_size = pool_size
         self._engine = create_async_engine(
             async_url(url),
             pool_size=pool_size,
@@ -98,6 +109,11 @@ class Database:
         async with self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             yield raw.driver_connection
+
+    def pool_use(self) -> PoolUse:
+        """Return how many connections are in use at this moment."""
+        pool: Any = self._engine.pool
+        return PoolUse(in_use=pool.checkedout(), idle=pool.checkedin(), most=self._pool_size)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -109,6 +109,7 @@ class TaskRow(Base):
         Index("tasks_expiring", "expires_at", postgresql_where=_IS_WAITING),
         Index("tasks_of_owner", "owner_id", text("id DESC")),
         Index("tasks_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+        Index("tasks_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("tasks_of_batch", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("tasks_of_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("tasks_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),

@@ -32,7 +32,7 @@ class AccessLog:
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # the framework may say it by name
             await send(message)
 
         try:

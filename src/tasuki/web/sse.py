@@ -9,8 +9,12 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from tasuki.web.depends import registry_of
+from tasuki.web.streams import OpenStreams
 
 HEARTBEAT_S = 15.0
 """An idle stream says something this often, or proxies close it."""
@@ -52,7 +56,10 @@ class EventStreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head at once, then whatever the producer pushes."""
-        del scope
+        with registry_of(HTTPConnection(scope)).get(OpenStreams).one_more():
+            await self._stream(receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         head = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **head})
 

@@ -23,6 +23,7 @@ from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.engine.stopsign import StopSign
+from tasuki.tasks.observing.pulse import worker_name
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repository
 from tasuki.wiring.settings import Settings
@@ -108,7 +109,10 @@ def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
 
 
 def _worker_name(lane: str) -> str:
-    return f"{lane}@{socket.gethostname()}:{os.getpid()}"
+    host = socket.gethostname()
+    if lane == "cpu":  # the worker's name, then the child's own number
+        return worker_name(lane, host, pid=os.getppid(), child=os.getpid())
+    return worker_name(lane, host, pid=os.getpid())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
 from tasuki.wiring.engines import build_dispatching, build_local
+from tasuki.wiring.observing import add_observers
 from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.services import Ground, build_services, load_declared
 from tasuki.wiring.settings import Settings, load_settings
@@ -107,6 +108,7 @@ class Tasuki:
         ground = self._ground(database, notices)
         self._registry = build_services(ground, identity or OwnAccounts(settings))
         self._registry.add(Draining, self.draining)
+        add_observers(self._registry, settings)
         try:
             yield self
         finally:
@@ -192,6 +194,11 @@ class Tasuki:
     def failed_dispatches(self) -> int:
         """How often in a row the broker could not be reached; 0 when all is well."""
         return self._engine.failed_dispatches if self._engine is not None else 0
+
+    @property
+    def failed_dispatches_ever(self) -> int:
+        """How often that was, since this process began."""
+        return self._engine.failed_dispatches_ever if self._engine is not None else 0
 
     @overload
     async def enqueue(

@@ -13,6 +13,7 @@ from tasuki.web.middleware import BodyLimit, SecurityHeaders
 from tasuki.web.problem import error_of, problem_response
 from tasuki.web.requestid import RequestId
 from tasuki.web.server import listen, serve
+from tasuki.wiring.metrics import build_metrics
 from tasuki.wiring.probes import build_probes
 from tasuki.wiring.settings import Settings
 from tasuki.wiring.system import Tasuki
@@ -31,6 +32,7 @@ def create_app(tasuki: Tasuki) -> FastAPI:
     app.add_exception_handler(Exception, _as_problem)
     tasuki.install(app)
     app.include_router(build_probes(tasuki))
+    app.include_router(build_metrics(tasuki))
     mount_console(app)
     public_url = tasuki.settings.web.public_url or ""
     app.add_middleware(BodyLimit, limit_bytes=tasuki.settings.web.max_body_bytes)

@@ -67,6 +67,7 @@ class Dispatcher:
         self._notices = notices
         self._look_every_s = look_every_s
         self._failures = 0
+        self._failures_ever = 0
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -78,6 +79,11 @@ class Dispatcher:
     def failures(self) -> int:
         """How often in a row the broker or the database could not be reached."""
         return self._failures
+
+    @property
+    def failures_ever(self) -> int:
+        """How often that was, since this process began."""
+        return self._failures_ever
 
     async def run_for_ever(self) -> None:
         """Dispatch until cancelled; no failure of database or broker ends it."""
@@ -107,6 +113,7 @@ class Dispatcher:
             next_s = await self._repository.next_due_in_s()
         except (Unavailable, BrokerUnavailable) as exc:
             self._failures += 1
+            self._failures_ever += 1
             longest = min(_LONGEST_PAUSE_S, 0.1 * 2 ** min(self._failures, 10))
             log.warning("dispatch_failed", failures=self._failures, error=str(exc))
             return random.uniform(longest / 2, longest)  # noqa: S311  # spreads load

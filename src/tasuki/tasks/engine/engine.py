@@ -52,6 +52,11 @@ class Engine:
         """How often in a row ringing failed."""
         return self.dispatcher.failures if self.dispatcher is not None else 0
 
+    @property
+    def failed_dispatches_ever(self) -> int:
+        """How often it failed since this process began."""
+        return self.dispatcher.failures_ever if self.dispatcher is not None else 0
+
     def start(self) -> None:
         """Start the loops on the running event loop."""
         if self.dispatcher is not None:

@@ -16,6 +16,7 @@ import tasuki.accounts.models
 import tasuki.activity.models
 import tasuki.tasks.batches.models
 import tasuki.tasks.models
+import tasuki.tasks.observing.models
 import tasuki.tasks.schedules.models  # noqa: F401  # the models must be loaded to be compared
 from tasuki.core.database import Base
 from tasuki.core.urls import async_url
