@@ -72,6 +72,10 @@ class House:
             handle = await self.site.tasuki.services.get(TaskService).enqueue(
                 session, jobs.echo.having(owner_id=self.ids["owner"]), {}
             )
+            if state == "cancelled":
+                await self.site.tasuki.services.get(TaskService).cancel(
+                    session, handle.id, owner_id=None
+                )
         if state == "ended":
             await self.site.work()
         return str(handle.id)

@@ -21,6 +21,7 @@ from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import Bell, EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle
+from tasuki.tasks.replays import ReplayService
 from tasuki.tasks.settings import TasksSettings
 
 
@@ -86,7 +87,9 @@ class Bench:
         self.batches = BatchService(
             tasks=self.service, notices=self.notices, wake=self.dispatcher.wake
         )
+        self.replays = ReplayService(tasks=self.service, wake=self.dispatcher.wake)
         services = Registry()
+        services.add(ReplayService, self.replays)
         services.add(TaskService, self.service)
         services.add(Database, self.database)
         services.add(ArtifactStore, self.artifacts)

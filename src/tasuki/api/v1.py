@@ -9,6 +9,7 @@ from tasuki.activity.router import router as activity
 from tasuki.reports.router import router as reports
 from tasuki.tasks.batches.router import router as batches
 from tasuki.tasks.observing.router import router as observing
+from tasuki.tasks.replays.router import router as replays
 from tasuki.tasks.router import router as tasks
 from tasuki.tasks.schedules.router import router as schedules
 from tasuki.web.problem import Problem, ProblemRoute
@@ -36,6 +37,6 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     )
     if with_accounts:
         router.include_router(accounts)
-    for capability in (activity, reports, tasks, batches, schedules, observing):
+    for capability in (activity, reports, tasks, replays, batches, schedules, observing):
         router.include_router(capability)
     return router

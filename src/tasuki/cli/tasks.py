@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -17,10 +18,12 @@ from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.tasks import State, TaskRecord, TaskService
 from tasuki.tasks.records import TaskEvent, TaskFilter
+from tasuki.tasks.replays import ReplayService, ReplayWanted
+from tasuki.tasks.replays.tasks import replay as replay_many
 from tasuki.tasks.schemas import TaskOut
 from tasuki.wiring import Tasuki
 
-app = typer.Typer(help="Background work: look, watch, cancel.", no_args_is_help=True)
+app = typer.Typer(help="Background work: look, watch, cancel, replay.", no_args_is_help=True)
 
 _LOOK_EVERY_S = 0.25
 _COLOURS = {
@@ -136,6 +139,50 @@ def cancel(context: typer.Context, task_id: TaskId) -> None:
         return await tasuki.status(task_id)
 
     out.print(f"The task is {with_system(settings_of(context), ask).state}.")
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    task_ids: Annotated[list[UUID] | None, typer.Argument(help="Tasks by id.")] = None,
+    state: Annotated[State | None, typer.Option(help="All that ended in this state.")] = None,
+    name: Annotated[str | None, typer.Option(help="All of this name.")] = None,
+    queue: Annotated[str | None, typer.Option(help="All of this queue.")] = None,
+    tag: Annotated[str | None, typer.Option(help="All with this tag.")] = None,
+    batch: Annotated[UUID | None, typer.Option(help="All of this batch.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The oldest so many.")] = 100_000,
+) -> None:
+    """Order tasks again that did not succeed: some by id, or all that fit the options.
+
+    [dim]Example: tasuki task replay --state failed --name shop.invoice[/dim]
+    """
+    chosen = {"state": state, "name": name, "queue": queue, "tag": tag, "batch_id": batch}
+    given = {key: str(value) for key, value in chosen.items() if value is not None}
+    if bool(task_ids) == bool(given):
+        raise typer.BadParameter("give the ids of tasks, or options that tell which, not both")
+    if task_ids:
+        made = with_system(settings_of(context), lambda tasuki: _replay_each(tasuki, task_ids))
+        for new_id in made:
+            out.print(str(new_id))
+        return
+    try:
+        wanted = ReplayWanted.model_validate({**given, "limit": limit})
+    except ValidationError as exc:
+        raise typer.BadParameter(exc.errors()[0]["msg"]) from exc
+    task_id = with_system(settings_of(context), lambda tasuki: _replay_all(tasuki, wanted))
+    out.print(f"A worker does it; see how far it is: tasuki task watch {task_id}")
+
+
+async def _replay_each(tasuki: Tasuki, task_ids: list[UUID]) -> list[UUID]:
+    """Order tasks again, all or none."""
+    replays = tasuki.services.get(ReplayService)
+    async with tasuki.services.get(Database).unit_of_work() as session:
+        return [(await replays.replay(session, task_id, owner_id=None)).id for task_id in task_ids]
+
+
+async def _replay_all(tasuki: Tasuki, wanted: ReplayWanted) -> UUID:
+    async with tasuki.services.get(Database).unit_of_work() as session:
+        return (await tasuki.enqueue(session, replay_many, wanted=wanted)).id
 
 
 class _Bars:

@@ -8,6 +8,7 @@ from typing import Any
 
 import tasuki.accounts.tasks
 import tasuki.reports.tasks
+import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
@@ -22,6 +23,7 @@ from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.providing import Provided
+from tasuki.tasks.replays import ReplayService
 from tasuki.tasks.schedules import Schedule, ScheduleService
 from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
@@ -29,7 +31,12 @@ from tasuki.web.settings import WebSettings
 from tasuki.wiring.people import ActivityAuditor, Identity
 from tasuki.wiring.settings import BadSetting, Settings
 
-_CAPABILITIES = (tasuki.accounts.tasks, tasuki.reports.tasks, tasuki.tasks.tasks)
+_CAPABILITIES = (
+    tasuki.accounts.tasks,
+    tasuki.reports.tasks,
+    tasuki.tasks.replays.tasks,
+    tasuki.tasks.tasks,
+)
 """The modules whose tasks and schedules are always there."""
 
 
@@ -116,9 +123,8 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
         ),
     )
     registry.add(TaskManager, TaskManager(database=ground.database, tasks=tasks, cleaner=cleaner))
-    registry.add(
-        BatchService, BatchService(tasks=tasks, notices=ground.notices, wake=ground.wake)
-    )
+    registry.add(BatchService, BatchService(tasks=tasks, notices=ground.notices, wake=ground.wake))
+    registry.add(ReplayService, ReplayService(tasks=tasks, wake=ground.wake))
     schedules = ground.declared.schedules
     registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))
     activity = registry.add(ActivityService, ActivityService())

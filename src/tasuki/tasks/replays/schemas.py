@@ -1,0 +1,33 @@
+"""What may be ordered again, as HTTP takes it and as a task keeps it."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Replayable = Literal["failed", "crashed", "timed_out", "cancelled", "expired"]
+"""The states of tasks that have ended and did not succeed."""
+
+# PostgreSQL has no text with U+0000 in it.
+_Word = Annotated[str | None, Field(max_length=255, pattern="^[^\\x00]*$")]
+
+
+class ReplayOrder(BaseModel):
+    """Which tasks are ordered again; what is left out does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Replayable | None = Field(
+        default=None, description="Only those in this state; default: all that did not succeed."
+    )
+    name: _Word = Field(default=None, description="Only those of this name.")
+    queue: _Word = Field(default=None, description="Only those of this queue.")
+    tag: _Word = Field(default=None, description="Only those with this tag.")
+    batch_id: UUID | None = Field(default=None, description="Only those of this batch.")
+    limit: int = Field(default=100_000, ge=1, le=100_000, description="The oldest so many.")
+
+
+class ReplayWanted(ReplayOrder):
+    """An order together with whose tasks it is about."""
+
+    owner_id: int | None = Field(default=None, description="Only this user's; default: all.")
