@@ -29,7 +29,7 @@ from tasuki.tasks.context import TaskContext
 from tasuki.tasks.declare import Task
 from tasuki.tasks.engine.body import Body
 from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, result_text
-from tasuki.tasks.records import TaskEvent
+from tasuki.tasks.records import TaskEvent, TaskHandle
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
 
@@ -76,6 +76,8 @@ class TaskRun(Generic[R]):
         error: As in the record: kind, type, message, retryable.
         artifact: The file that is the result, if there is one.
         files: The bytes of the file that each attempt left, by its name.
+        ordered: The children it ordered (`TaskContext.enqueue`): task and arguments. None of
+            them is run.
     """
 
     state: State = State.QUEUED
@@ -87,6 +89,7 @@ class TaskRun(Generic[R]):
     artifact: Artifact | None = None
     events: list[TaskEvent] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    ordered: list[tuple[Task[..., Any], dict[str, Any]]] = field(default_factory=list)
 
     @property
     def progress(self) -> list[dict[str, Any]]:
@@ -198,6 +201,17 @@ class _Report:
         self._tell("artifact", shown)
 
 
+class _Children:
+    """Implements `tasuki.tasks.context.Children`: keeps what is ordered."""
+
+    def __init__(self, ordered: list[tuple[Task[..., Any], dict[str, Any]]]) -> None:
+        self._ordered = ordered
+
+    async def add(self, task: Task[..., Any], args: dict[str, Any]) -> TaskHandle:
+        self._ordered.append((task, task.check(args)))
+        return TaskHandle(id=new_id(), state=State.QUEUED, is_new=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
     """See `tasuki.tasks.engine.outcome.Attempt`; without a worker there is no crash."""
@@ -255,6 +269,7 @@ class _Play(Generic[R]):
             owner_id=task.options.owner_id,
             services=self._services,
             report=self._report,
+            children=_Children(run.ordered),
         )
         outcome = await self._act(context)
         run.raised = outcome.raised

@@ -151,6 +151,22 @@ async def own(ctx: TaskContext, *, user_id: int) -> int:
     return user_id
 
 
+@task("test.family")
+async def family(ctx: TaskContext, *, deep: int, wide: int = 1, stay: bool = True) -> None:
+    """Order children, and they theirs; stay, or leave them."""
+    for _ in range(wide if deep else 0):
+        await ctx.enqueue(family.having(tags=("child",)), deep=deep - 1, wide=wide, stay=stay)
+    if stay:
+        await asyncio.sleep(600)
+
+
+@task("test.breed")
+async def breed(ctx: TaskContext) -> None:
+    """Order children for ever."""
+    while True:
+        await ctx.enqueue(echo.having(queue="email"))
+
+
 def die(how: str) -> None:
     """End this process in one of several ways."""
     if how == "exit":

@@ -192,6 +192,16 @@ async def test_events_look_like_those_of_the_contract() -> None:
     assert seen == set(EVENT_DATA) - {"snapshot", "scheduled", "crashed", "expired"}
 
 
+async def test_the_children_it_orders_are_kept_and_not_run() -> None:
+    """What a task hands on is part of what it does; what becomes of that is another test."""
+    run = await run_task(more.family, deep=1, wide=2, stay=False)
+
+    assert [(child.name, args) for child, args in run.ordered] == [
+        ("test.family", {"deep": 0, "wide": 2, "stay": False})
+    ] * 2
+    assert run.ordered[0][0].options.tags == ("child",)
+
+
 def test_a_virtual_clock_moves_only_when_told() -> None:
     """What is handed a clock can be tried at any moment of any year."""
     clock = VirtualClock(datetime(2030, 12, 31, 23, 59, tzinfo=UTC))

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from tasuki.core.database import Database, Session
 from tasuki.core.registry import Registry
 from tasuki.tasks.artifacts import Artifact, ArtifactStore, ArtifactWriter
+from tasuki.tasks.records import TaskHandle
 
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
 Service = TypeVar("Service")
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -41,6 +44,30 @@ class Report(Protocol):
         ...
 
 
+class Orderable(Protocol[P, R_co]):
+    """What of a `Task` must be known here to order one; `declare` stands above this module."""
+
+    async def __call__(self, ctx: "TaskContext", *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """See `Task.__call__`."""
+        ...
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """See `Task.bind`."""
+        ...
+
+
+class Children(Protocol):
+    """Orders tasks on behalf of a running one."""
+
+    async def add(self, task: Any, args: dict[str, Any]) -> TaskHandle:
+        """Order a task as a child, in a transaction of its own.
+
+        Raises:
+            asyncio.CancelledError: The parent was cancelled, or lost its lease.
+        """
+        ...
+
+
 class TaskContext:
     """The first argument of every task.
 
@@ -58,12 +85,14 @@ class TaskContext:
         owner_id: int | None,
         services: Registry,
         report: Report,
+        children: Children | None = None,
     ) -> None:
         self.task_id = task_id
         self.attempt = attempt
         self.owner_id = owner_id
         self._services = services
         self._report = report
+        self._children = children
 
     async def progress(
         self,
@@ -130,6 +159,27 @@ class TaskContext:
         async with self.get(ArtifactStore).create(name, media_type) as writer:
             yield writer
         self._report.artifact(writer.artifact)
+
+    async def enqueue(
+        self, task: Orderable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle:
+        """Order a task as a child of this one, in a transaction of its own.
+
+        It belongs to the same owner, and who cancels this task cancels it as well. It is not
+        waited for. An attempt that is repeated orders again; give the child an idempotency
+        key (`Task.having`) where that matters.
+
+        Raises:
+            ValidationFailed: An argument or an option is not acceptable.
+            IdempotencyConflict: The idempotency key stands for other arguments.
+            TaskAlreadyRunning: An unfinished task holds the unique key.
+            asyncio.CancelledError: This task was cancelled. Clean up and let it pass.
+        """
+        await self.checkpoint()
+        if self._children is None:
+            msg = "nothing here takes orders: this TaskContext was made without `children`"
+            raise RuntimeError(msg)
+        return await self._children.add(task, task.bind(args, kwargs))
 
     def get(self, service: type[Service]) -> Service:
         """Return a service that wiring, `Tasuki.provide` or a `Provided` made for this process.

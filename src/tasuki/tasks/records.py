@@ -36,6 +36,7 @@ class TaskRecord:
     tags: list[str]
     owner_id: int | None
     batch_id: UUID | None
+    parent_id: UUID | None
     replay_of: UUID | None
     attempt: int
     max_attempts: int
@@ -88,4 +89,5 @@ class TaskFilter:
     name: str | None = None
     queue: str | None = None
     batch_id: UUID | None = None
+    parent_id: UUID | None = None
     tag: str | None = None

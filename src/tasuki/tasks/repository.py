@@ -21,11 +21,11 @@ _SHOWN = [name for name in TaskRecord.__dataclass_fields__ if name not in {"stat
 _ADD = text("""
 WITH added AS (
     INSERT INTO tasks (
-        id, owner_id, name, queue, lane, state, args, args_hash, priority, timeout_s,
+        id, owner_id, parent_id, name, queue, lane, state, args, args_hash, priority, timeout_s,
         max_attempts, max_crashes, idempotency_key, unique_key, tags, trace_context, event_seq,
         available_at, expires_at, queued_at)
     VALUES (
-        :id, :owner_id, :name, :queue, :lane, :state, CAST(:args AS jsonb), :args_hash,
+        :id, :owner_id, :parent_id, :name, :queue, :lane, :state, CAST(:args AS jsonb), :args_hash,
         :priority, :timeout_s, :max_attempts, :max_crashes, :idempotency_key, :unique_key,
         CAST(:tags AS text[]), CAST(:trace_context AS jsonb), 1,
         now() + coalesce(CAST(:delay AS interval), interval '0'),
@@ -152,7 +152,7 @@ class TaskRepository:
     ) -> list[TaskRecord]:
         """Return tasks, newest first, from the one after ``before``."""
         query = _records().order_by(TaskRow.id.desc()).limit(limit)
-        for column in ("owner_id", "state", "name", "queue", "batch_id"):
+        for column in ("owner_id", "state", "name", "queue", "batch_id", "parent_id"):
             value = getattr(wanted, column)
             if value is not None:
                 query = query.where(getattr(TaskRow, column) == value)
@@ -161,6 +161,19 @@ class TaskRepository:
         if before is not None:
             query = query.where(TaskRow.id < before)
         return [_record(row) for row in await session.execute(query)]
+
+    async def hold(self, session: Session, task_id: UUID, *, token: UUID) -> State | None:
+        """Return the state of a task that a lease holds, and keep it from being cancelled.
+
+        Others may renew the lease and add events meanwhile.
+        """
+        held = await session.execute(
+            select(TaskRow.state)
+            .where(TaskRow.id == task_id, TaskRow.lease_token == token)
+            .with_for_update(read=True, key_share=True)
+        )
+        state = held.scalar_one_or_none()
+        return None if state is None else State(state)
 
     async def cancel(self, session: Session, task_id: UUID, *, retention_s: float) -> list[Moved]:
         """Cancel a task and all that descends from it, as far as they have not ended.

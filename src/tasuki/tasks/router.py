@@ -72,6 +72,7 @@ async def list_tasks(
     name: Word = None,
     queue: Word = None,
     batch_id: UUID | None = None,
+    parent_id: UUID | None = None,
     tag: Word = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -83,6 +84,7 @@ async def list_tasks(
         name=name,
         queue=queue,
         batch_id=batch_id,
+        parent_id=parent_id,
         tag=tag,
     )
     found = await tasks.page(session, wanted, before=_before(cursor), limit=limit + 1)

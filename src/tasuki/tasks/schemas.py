@@ -55,6 +55,7 @@ class TaskOut(BaseModel):
     tags: list[str]
     owner_id: int | None
     batch_id: UUID | None
+    parent_id: UUID | None = Field(description="The task that ordered it, if one did.")
     replay_of: UUID | None
     attempt: int
     max_attempts: int

@@ -90,13 +90,19 @@ class TaskService:
         self._tasks = repository or TaskRepository()
 
     async def enqueue(
-        self, session: Session, task: Task[..., Any], args: dict[str, Any]
+        self,
+        session: Session,
+        task: Task[..., Any],
+        args: dict[str, Any],
+        *,
+        parent_id: UUID | None = None,
     ) -> TaskHandle:
         """Order a task within the caller's transaction; it starts after the commit.
 
         Args:
             task: What to run; `Task.having` gives it the options of this order.
             args: Its arguments by name.
+            parent_id: The running task that orders it; see `hold`.
 
         Raises:
             ValidationFailed: An argument or an option is not acceptable.
@@ -106,7 +112,14 @@ class TaskService:
         columns = self.columns(task)
         text, args_hash = arguments_of(task, args)
         added = await self._tasks.add(
-            session, {**columns, "id": new_id(), "args": text, "args_hash": args_hash}
+            session,
+            {
+                **columns,
+                "id": new_id(),
+                "parent_id": parent_id,
+                "args": text,
+                "args_hash": args_hash,
+            },
         )
         if added is None:
             return await self._earlier(session, task, args_hash)
@@ -194,6 +207,14 @@ class TaskService:
     ) -> list[TaskRecord]:
         """Return tasks, newest first."""
         return await self._tasks.page(session, wanted, before=before, limit=limit)
+
+    async def hold(self, session: Session, task_id: UUID, *, token: UUID) -> State | None:
+        """Keep a task from being cancelled until the unit of work ends, if its lease is ours.
+
+        Returns:
+            Its state, or nothing if it is not held by this token.
+        """
+        return await self._tasks.hold(session, task_id, token=token)
 
     async def cancel(self, session: Session, task_id: UUID, *, owner_id: int | None) -> None:
         """Ask a task to stop. One that waits ends at once, one that runs at its next await.

@@ -19,6 +19,7 @@ from tasuki.tasks.artifacts import Artifact, ArtifactStore
 from tasuki.tasks.context import TaskContext
 from tasuki.tasks.declare import Catalogue, Task
 from tasuki.tasks.engine.body import Body
+from tasuki.tasks.engine.children import RunChildren
 from tasuki.tasks.engine.ender import Ender
 from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, is_small, result_text
 from tasuki.tasks.engine.reporter import Reporter
@@ -159,6 +160,7 @@ class Runner:
             owner_id=claimed.owner_id,
             services=self._services,
             report=reporter,
+            children=self._children(run),
         )
         run.reporter = reporter
         run.body = Body(_call(task, context, claimed.args), loop=self._body_loop)
@@ -180,6 +182,14 @@ class Runner:
         await self._finish(run, outcome, task)
         if not has_ended:
             self._on_stuck(run)
+
+    def _children(self, run: Run) -> RunChildren:
+        loop = asyncio.get_running_loop()
+        return RunChildren(
+            run.claimed,
+            services=self._services,
+            on_refused=lambda why: loop.call_soon_threadsafe(run.stop, why),
+        )
 
     async def _finish(self, run: Run, outcome: Outcome, task: Task[..., Any]) -> None:
         if run.why is Stop.LOST:
