@@ -16,10 +16,12 @@ from tasuki.tasks.batches import BatchRecord, BatchService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable, Dispatcher
 from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.hooks import HookCaller
 from tasuki.tasks.engine.pump import Pump
 from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import Bell, EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
+from tasuki.tasks.hooks import Hooks
 from tasuki.tasks.records import TaskEvent, TaskFilter, TaskHandle
 from tasuki.tasks.replays import ReplayService
 from tasuki.tasks.settings import TasksSettings
@@ -53,6 +55,7 @@ class Bench:
     ringer: RecordingRinger = field(default_factory=RecordingRinger)
     stuck: list[Run] = field(default_factory=list)
     is_stopping: bool = False
+    hooks: tuple[Hooks, ...] = ()
 
     def __post_init__(self) -> None:
         """Put the parts together."""
@@ -71,12 +74,20 @@ class Bench:
             look_every_s=self.settings.look_every_s,
         )
         self.cleaner = Cleaner(repository=self.repository, artifacts=self.artifacts)
+        services = Registry()
+        self.hook_caller = HookCaller(
+            catalogue=self.catalogue,
+            hooks=self.hooks,
+            services=services,
+            loop=asyncio.get_running_loop(),
+        )
         self.reaper = Reaper(
             repository=self.repository,
             dispatcher=self.dispatcher,
             cleaner=self.cleaner,
             notices=self.notices,
             settings=self.settings,
+            hooks=self.hook_caller,
         )
         self.service = TaskService(
             catalogue=self.catalogue,
@@ -88,7 +99,6 @@ class Bench:
             tasks=self.service, notices=self.notices, wake=self.dispatcher.wake
         )
         self.replays = ReplayService(tasks=self.service, wake=self.dispatcher.wake)
-        services = Registry()
         services.add(ReplayService, self.replays)
         services.add(TaskService, self.service)
         services.add(Database, self.database)
@@ -102,6 +112,7 @@ class Bench:
             services=services,
             body_loop=asyncio.get_running_loop(),
             on_stuck=self.stuck.append,
+            hooks=self.hook_caller,
         )
         self.engine = Engine(dispatcher=self.dispatcher, reaper=self.reaper, runner=self.runner)
 

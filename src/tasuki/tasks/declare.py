@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from tasuki.core.errors import ValidationFailed
 from tasuki.tasks.context import TaskContext
+from tasuki.tasks.hooks import Hooks
 from tasuki.tasks.states import LANES, Lane
 
 P = ParamSpec("P")
@@ -84,6 +85,7 @@ class Task(Generic[P, R]):
         timeout: Longest time one attempt may take; none: as long as it likes.
         allows: Asked when a user orders it by name over HTTP: may this user order it with
             these arguments? Admins are not asked about; none: whoever has the scope.
+        hooks: Called when an attempt has ended.
     """
 
     run: Callable[Concatenate[TaskContext, P], Awaitable[R]]
@@ -93,6 +95,7 @@ class Task(Generic[P, R]):
     retry: Retry = Retry(tries=1)
     timeout: timedelta | None = None
     allows: Allows | None = None
+    hooks: Hooks | None = None
     options: EnqueueOptions = field(default_factory=EnqueueOptions)
     arguments: type[BaseModel] = BaseModel
 
@@ -183,6 +186,7 @@ def task(
     retry: Retry | None = None,
     timeout: timedelta | None = None,
     allows: Allows | None = None,
+    hooks: Hooks | None = None,
 ) -> Callable[[Callable[Concatenate[TaskContext, P], Awaitable[R]]], Task[P, R]]:
     """Declare an ``async def`` function as a task.
 
@@ -196,6 +200,8 @@ def task(
         timeout: Longest time one attempt may take.
         allows: May this user order it by name, with these arguments? Needed where an argument
             names somebody; default: whoever has the scope may.
+        hooks: Called when an attempt has ended; what that is good for, and what not, says
+            `tasuki.tasks.hooks`.
 
     Raises:
         TypeError: The function is not ``async def``, has no context parameter, or names a
@@ -214,6 +220,7 @@ def task(
             retry=retry or Retry(tries=1),
             timeout=timeout,
             allows=allows,
+            hooks=hooks,
             arguments=_arguments_of(run, name),
         )
 

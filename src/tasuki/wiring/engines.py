@@ -17,6 +17,7 @@ from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import Dispatcher
 from tasuki.tasks.engine.emergency import Emergency
 from tasuki.tasks.engine.engine import Engine
+from tasuki.tasks.engine.hooks import HookCaller
 from tasuki.tasks.engine.local import LocalLane, LocalRinger, leave
 from tasuki.tasks.engine.pump import Pump
 from tasuki.tasks.engine.reaper import Reaper
@@ -43,6 +44,7 @@ def build_dispatching(
     database: Database,
     notices: Notices,
     artifacts: ArtifactStore,
+    hooks: HookCaller,
 ) -> Engine:
     """Return an engine that rings and repairs; make it on the loop it will live on."""
     repository = engine_repository(settings, database)
@@ -60,8 +62,18 @@ def build_dispatching(
         cleaner=Cleaner(repository=repository, artifacts=artifacts),
         notices=notices,
         settings=settings.tasks,
+        hooks=hooks,
     )
-    return Engine(dispatcher=dispatcher, reaper=reaper, closing=[ringer.close])
+    return Engine(dispatcher=dispatcher, reaper=reaper, closing=[hooks.close, ringer.close])
+
+
+def build_hooks(
+    declared: Declared, services: Registry, loop: asyncio.AbstractEventLoop
+) -> HookCaller:
+    """Return what calls hooks; the services are made for the loop."""
+    return HookCaller(
+        catalogue=declared.catalogue, hooks=declared.hooks, services=services, loop=loop
+    )
 
 
 def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
@@ -75,15 +87,17 @@ def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
     )
     repository = engine_repository(settings, database)
     sign = StopSign()
+    own, loop = services(replace(ground, database=database)), asyncio.get_running_loop()
     runner = Runner(
         worker=_worker_name("local"),
         catalogue=catalogue,
         repository=repository,
         notices=ground.notices,
         settings=settings.tasks,
-        services=services(replace(ground, database=database)),
-        body_loop=asyncio.get_running_loop(),
+        services=own,
+        body_loop=loop,
         on_stuck=leave,
+        hooks=build_hooks(ground.declared, own, loop),
     )
     pump = Pump(
         runner=runner,
@@ -138,24 +152,19 @@ class WorkerEngine:
         notices = RedisNotices(settings.need_redis_url())
         await notices.start()
         repository = engine_repository(settings, database)
-        dispatching: Engine | None = None
-        if self.lane == "io":
-            dispatching = build_dispatching(
-                settings,
-                self.declared.catalogue,
-                database=database,
-                notices=notices,
-                artifacts=artifact_store(settings),
-            )
+        services = self._body_services(database, notices, body_loop)
+        hooks = build_hooks(self.declared, services, body_loop)
+        dispatching = self._dispatching(database, notices, hooks)
         runner = Runner(
             worker=_worker_name(self.lane),
             catalogue=self.declared.catalogue,
             repository=repository,
             notices=notices,
             settings=settings.tasks,
-            services=self._body_services(database, notices, body_loop),
+            services=services,
             body_loop=body_loop,
             on_stuck=on_stuck,
+            hooks=hooks,
         )
         emergency = Emergency(
             connect=lambda: self._connect("emergency"),
@@ -169,6 +178,20 @@ class WorkerEngine:
             sign=self.sign,
             emergency=emergency.tell,
             closing=[*(dispatching.closing if dispatching else []), notices.close, database.close],
+        )
+
+    def _dispatching(
+        self, database: Database, notices: Notices, hooks: HookCaller
+    ) -> Engine | None:
+        if self.lane != "io":
+            return None
+        return build_dispatching(
+            self.settings,
+            self.declared.catalogue,
+            database=database,
+            notices=notices,
+            artifacts=artifact_store(self.settings),
+            hooks=hooks,
         )
 
     def _pump(self, runner: Runner, repository: EngineRepository) -> Pump:

@@ -21,6 +21,7 @@ from tasuki.tasks import ArtifactStore, Catalogue, TaskService
 from tasuki.tasks.batches import BatchService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
+from tasuki.tasks.hooks import Hooks
 from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.providing import Provided
 from tasuki.tasks.replays import ReplayService
@@ -51,6 +52,7 @@ class Declared:
     catalogue: Catalogue
     schedules: tuple[Schedule, ...]
     provided: tuple[Provided[Any], ...] = ()
+    hooks: tuple[Hooks, ...] = ()
 
 
 def load_declared(modules: tuple[str, ...]) -> Declared:
@@ -62,11 +64,25 @@ def load_declared(modules: tuple[str, ...]) -> Declared:
     catalogue = Catalogue()
     schedules: list[Schedule] = []
     provided: list[Provided[Any]] = []
+    hooks: list[Hooks] = []
     for module in (*_CAPABILITIES, *(_load(name) for name in modules)):
         catalogue.add_module(module)
-        schedules += [value for value in vars(module).values() if isinstance(value, Schedule)]
-        provided += [value for value in vars(module).values() if isinstance(value, Provided)]
-    return Declared(catalogue=catalogue, schedules=tuple(schedules), provided=tuple(provided))
+        values = list(vars(module).values())
+        schedules += [value for value in values if isinstance(value, Schedule)]
+        provided += [value for value in values if isinstance(value, Provided)]
+        hooks += [value for value in values if isinstance(value, Hooks)]
+    return Declared(
+        catalogue=catalogue,
+        schedules=tuple(schedules),
+        provided=tuple(provided),
+        hooks=_of_all(hooks, catalogue),
+    )
+
+
+def _of_all(hooks: list[Hooks], catalogue: Catalogue) -> tuple[Hooks, ...]:
+    """Return those that are no task's own, each once, wherever it was imported."""
+    own = {id(task.hooks) for task in catalogue.tasks}
+    return tuple({id(one): one for one in hooks if id(one) not in own}.values())
 
 
 def _load(name: str) -> ModuleType:

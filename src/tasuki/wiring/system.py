@@ -1,5 +1,6 @@
 """Tasuki in one object: what an application, a script or a door of our own holds."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from tasuki.tasks.providing import Provided
 from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
-from tasuki.wiring.engines import build_dispatching, build_local
+from tasuki.wiring.engines import build_dispatching, build_hooks, build_local
 from tasuki.wiring.observing import add_observers
 from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.services import Ground, build_services, load_declared
@@ -126,6 +127,7 @@ class Tasuki:
                 database=self.services.get(Database),
                 notices=self.services.get(Notices),
                 artifacts=self.services.get(ArtifactStore),
+                hooks=build_hooks(self.declared, self.services, asyncio.get_running_loop()),
             )
             engine.start()
             self._engine = engine

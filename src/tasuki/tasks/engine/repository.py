@@ -16,6 +16,7 @@ from sqlalchemy import TextClause, text
 from tasuki.core.database import Database
 from tasuki.core.jsontext import dump
 from tasuki.tasks.engine import statements
+from tasuki.tasks.hooks import Ended
 from tasuki.tasks.records import Moved
 from tasuki.tasks.states import State
 
@@ -218,6 +219,11 @@ class EngineRepository:
     async def expire(self) -> list[Moved]:
         """End tasks that nobody took before they lost their meaning."""
         return await self._move(statements.EXPIRE)
+
+    async def ended(self, task_ids: Sequence[UUID]) -> list[Ended]:
+        """Return what hooks are told of tasks that did not succeed."""
+        rows = await self._run(statements.ENDED, ids=list(task_ids))
+        return [Ended(**{**row, "state": State(row["state"])}) for row in rows]
 
     async def purge(self, *, most: int) -> tuple[int, list[UUID]]:
         """Forget tasks and batches whose retention is over.

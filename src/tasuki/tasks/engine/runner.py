@@ -5,6 +5,7 @@ statement, all ends that come together are written by one.
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -21,10 +22,12 @@ from tasuki.tasks.declare import Catalogue, Task
 from tasuki.tasks.engine.body import Body
 from tasuki.tasks.engine.children import RunChildren
 from tasuki.tasks.engine.ender import Ender
+from tasuki.tasks.engine.hooks import HookCaller
 from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, is_small, result_text
 from tasuki.tasks.engine.reporter import Reporter
 from tasuki.tasks.engine.repository import Claimed, End, EngineRepository
 from tasuki.tasks.engine.tracing import attempt_told, outcome_told
+from tasuki.tasks.hooks import Ended
 from tasuki.tasks.service import CANCEL_KEY, batch_key
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
@@ -43,6 +46,7 @@ class Run:
         self.reporter: Reporter | None = None
         self.why: Stop | None = None
         self.is_ending = False
+        self.ended: Ended | None = None
         self.valid_until = time.monotonic() + lease_s
         self._stopped = asyncio.Event()
 
@@ -100,6 +104,7 @@ class Runner:
         services: Registry,
         body_loop: asyncio.AbstractEventLoop,
         on_stuck: Callable[[Run], None],
+        hooks: HookCaller | None = None,
     ) -> None:
         self.worker = worker
         self._catalogue = catalogue
@@ -109,6 +114,7 @@ class Runner:
         self._services = services
         self._body_loop = body_loop
         self._on_stuck = on_stuck
+        self._hooks = hooks
         self._ender = Ender(repository, notices)
         self._runs: dict[UUID, Run] = {}
 
@@ -128,6 +134,8 @@ class Runner:
                 await self._attempt(run)
         finally:
             self._runs.pop(claimed.id, None)
+        if run.ended is not None and self._hooks is not None:
+            await self._hooks.call(run.ended)
 
     async def beat_for_ever(self) -> None:
         """Renew the leases every third of their time, and at once when somebody cancelled."""
@@ -209,11 +217,14 @@ class Runner:
         outcome_told(end)
         if run.reporter is not None:
             await self._persist(run, run.reporter.write)
-        await self._persist(run, lambda: self._write_end(end))
+        await self._persist(run, lambda: self._write_end(run, end))
 
-    async def _write_end(self, end: End) -> None:
-        if await self._ender.end(end) is None:
+    async def _write_end(self, run: Run, end: End) -> None:
+        moved = await self._ender.end(end)
+        if moved is None:
             log.warning("lease_lost", task_id=str(end.id), refused=str(end.state))
+        elif self._hooks is not None and self._hooks.find(run.claimed.name, moved.state):
+            run.ended = _ended(run.claimed, end, moved.state)
 
     async def _success(self, run: Run, returned: Any) -> End:
         """Return the successful end; a large result becomes a file."""
@@ -297,6 +308,20 @@ class Runner:
 
 async def _call(task: Task[..., Any], context: TaskContext, args: dict[str, Any]) -> Any:
     return await task.run(context, **task.unpack(args))
+
+
+def _ended(claimed: Claimed, end: End, state: State) -> Ended:
+    """Return what hooks are told; the state is the one that was written."""
+    return Ended(
+        task_id=claimed.id,
+        name=claimed.name,
+        owner_id=claimed.owner_id,
+        args=claimed.args,
+        attempt=claimed.attempt,
+        state=state,
+        result=json.loads(end.result_text) if end.result_text is not None else None,
+        error=end.error,
+    )
 
 
 def _log_failure(claimed: Claimed, outcome: Outcome) -> None:

@@ -274,6 +274,11 @@ SELECT id, state, batch_id,
 FROM expired
 """
 
+ENDED = """
+SELECT id AS task_id, name, owner_id, args, attempt, state, error FROM tasks
+WHERE id = ANY(CAST(:ids AS uuid[]))
+"""
+
 PURGE = """
 WITH old AS (
     DELETE FROM tasks WHERE id IN (
