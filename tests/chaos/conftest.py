@@ -1,12 +1,12 @@
-"""Fixtures: a system with short leases, and a Valkey that may be killed."""
+"""Fixtures: a system with short leases, and brokers that may be killed."""
 
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 
-from chaos.broker import Valkey
 from chaos.house import House
+from support.brokers import BROKERS, Broker, own_broker
 
 
 @pytest.fixture
@@ -16,10 +16,18 @@ async def house(tmp_path: Path, database_url: str, redis_url: str) -> AsyncGener
         yield made
 
 
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Broker]:
+    """A broker of this test's own; each test that takes it runs on all of them."""
+    with own_broker(request, request.param, tmp_path) as made:
+        yield made
+
+
 @pytest.fixture
-def valkey(tmp_path: Path) -> Generator[Valkey]:
-    """A Valkey of this test's own."""
-    folder = tmp_path / "own-valkey"
-    folder.mkdir(mode=0o700)
-    with Valkey(folder) as server:
-        yield server
+async def house_on(
+    tmp_path: Path, database_url: str, redis_url: str, broker: Broker
+) -> AsyncGenerator[House]:
+    """A system on that broker, with nothing started yet."""
+    made = House(tmp_path, database_url, broker.redis_url or redis_url, broker_url=broker.url)
+    async with made.open():
+        yield made

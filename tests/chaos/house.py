@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from chaos.ledger import TERMINAL, Book, History, Task, Verdict, judge
 from support.client import Client
-from support.system import Part, System
+from support.system import EndedEarly, Part, System
 from support.waiting import wait_until
 from tasuki import Settings, Tasuki
 from tasuki import Task as DeclaredTask
@@ -59,6 +59,7 @@ class House:
     the processes under test are all there is; `order_by_http` asks the web process instead.
 
     Args:
+        broker_url: What carries the bells, if not that Redis.
         env: Settings of the processes beside the short leases.
         modules: Further modules for the workers, e.g. mutants.
     """
@@ -69,13 +70,17 @@ class House:
         database_url: str,
         redis_url: str,
         *,
+        broker_url: str | None = None,
         env: Mapping[str, str] | None = None,
         modules: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.database_url = database_url
         named = {"TASUKI_TASKS__MODULES": json.dumps([*MODULES, *modules])}
-        self.system = System(folder, database_url, redis_url, {**SHORT, **named, **(env or {})})
+        ringing = {"TASUKI_BROKER_URL": broker_url} if broker_url else {}
+        self.system = System(
+            folder, database_url, redis_url, {**SHORT, **named, **ringing, **(env or {})}
+        )
         self.attempts = Book(folder / "attempts.jsonl")
         self.effects = Book(folder / "effects.jsonl")
         self.seen = Book(folder / "seen.jsonl")
@@ -141,7 +146,9 @@ class House:
                 ended = partial(_ended, self.kept[role])
                 await wait_until(ended, within=86_400, what=f"the end of {role}")
                 self.kills.write(what="restart", part=role)
-                self.kept[role] = await start()
+                # A worker takes bells a moment before it is ready, and one of them may be poison.
+                with contextlib.suppress(EndedEarly):
+                    self.kept[role] = await start()
 
         _ = self.own(again())
 
@@ -288,6 +295,9 @@ class House:
         Args:
             within: How long nothing may end; what crawls is not lost.
         """
+        for task in self._owned:
+            if task.done() and not task.cancelled():
+                task.result()  # a keeper or a watcher that failed is no verdict on the system
         tasks = await self.tasks()
         ended, moved = -1, time.monotonic()
         while any(task.state not in TERMINAL for task in tasks):

@@ -10,18 +10,19 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import httpx
-import redis.asyncio as redis
 from redis.exceptions import RedisError
 
-from chaos.broker import Valkey
 from chaos.house import LEASE_S, LONG_S, House, children, signed_in
 from chaos.ledger import TERMINAL, Verdict
+from support.brokers import Broker
 from support.client import Client
 
 _CLIENTS = 3
@@ -32,13 +33,13 @@ class Storm:
     """One run on a house of its own.
 
     Args:
-        valkey: The broker; it is killed as well.
+        broker: What the house's bells go through; it is killed as well.
         seed: Same seed, same schedule.
     """
 
-    def __init__(self, house: House, valkey: Valkey, *, seed: int) -> None:
+    def __init__(self, house: House, broker: Broker, *, seed: int) -> None:
         self._house = house
-        self._valkey = valkey
+        self._broker = broker
         self._faults = _numbers(seed, "faults")
         self._orders = [_numbers(seed, f"orders {number}") for number in range(_CLIENTS)]
         self._is_over = False
@@ -139,35 +140,32 @@ class Storm:
             part.signal(signal.SIGCONT)
 
     async def _forget(self) -> None:
-        self._house.kills.write(what="flushall")
-        async with self._broker() as broker:
-            await broker.flushall()
+        self._house.kills.write(what="forget")
+        await _try(self._broker.forget)
 
     async def _cut(self) -> None:
-        self._house.kills.write(what="client kill")
-        async with self._broker() as broker:
-            for kind in ("normal", "pubsub"):
-                await broker.client_kill_filter(_type=kind, skipme=True)
+        self._house.kills.write(what="cut")
+        await _try(self._broker.cut)
 
     async def _restart_broker(self) -> None:
-        self._house.kills.write(what="kill", part="valkey")
-        self._valkey.kill()
+        self._house.kills.write(what="kill", part="broker")
+        await asyncio.to_thread(self._broker.kill)
         await asyncio.sleep(self._faults.uniform(0, 1))
-        await asyncio.to_thread(self._valkey.start)
+        await asyncio.to_thread(self._broker.start)
 
     async def _ring_in_vain(self) -> None:
         """Push what no worker can read."""
         self._house.kills.write(what="garbage")
-        async with self._broker() as broker:
-            for queue in ("default", "default.cpu"):
-                text = json.dumps({"body": os.urandom(8).hex(), "properties": {}})
-                await broker.lpush(f"tasuki:{queue}", text, str(uuid.uuid4()))
+        for queue in ("default", "default.cpu"):
+            text = json.dumps({"body": os.urandom(8).hex(), "properties": {}})
+            bodies = (text.encode(), uuid.uuid4().bytes)
+            await _try(partial(self._broker.spoil, queue, *bodies))
 
-    @contextlib.asynccontextmanager
-    async def _broker(self) -> Any:
-        with contextlib.suppress(RedisError, OSError):
-            async with redis.Redis.from_url(self._valkey.url) as client:
-                yield client
+
+async def _try(fault: Callable[[], None]) -> None:
+    """Do it, unless the broker is in no state for it."""
+    with contextlib.suppress(RedisError, OSError, subprocess.SubprocessError):
+        await asyncio.to_thread(fault)
 
 
 def _numbers(seed: int, use: str) -> random.Random:

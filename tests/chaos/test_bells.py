@@ -4,55 +4,81 @@ import asyncio
 import base64
 import json
 import uuid
+from functools import partial
 from typing import Any
 
-import redis.asyncio as redis
+import pytest
 
 from chaos import jobs
 from chaos.house import House, until
+from support.brokers import Broker, Rabbit
+from support.system import Part
 from tasuki.tasks.celery import build_celery_app
 
-_QUEUE = "tasuki:default"
 
-
-def ring(redis_url: str, house: House, count: int, **kwargs: Any) -> None:
+def ring(url: str, house: House, count: int, **kwargs: Any) -> None:
     """Ring for `chaos.work` so many times."""
-    app = build_celery_app(redis_url, house.tasuki.catalogue)
+    send(url, house, count, "chaos.work", "default", kwargs={"queue": "default", **kwargs})
+
+
+def send(url: str, house: House, count: int, name: str, to: str, **options: Any) -> None:
+    """Send so many messages for a task to one of the broker's queues."""
+    app = build_celery_app(url, house.tasuki.catalogue)
     with app.producer_pool.acquire(block=True) as producer:
         for _ in range(count):
-            app.send_task(
-                "chaos.work",
-                kwargs={"queue": "default", **kwargs},
-                queue="default",
-                producer=producer,
-                ignore_result=True,
-            )
+            app.send_task(name, queue=to, producer=producer, ignore_result=True, **options)
     app.close()
 
 
-async def test_a_hundred_bells_and_garbage_are_one_run(house: House, redis_url: str) -> None:
+async def test_a_hundred_bells_and_garbage_are_one_run(house_on: House, broker: Broker) -> None:
     """Brokers deliver twice, strangers write nonsense: the row decides, and the worker lives."""
+    house = house_on
     worker = await house.worker()
     task_id = await house.order(jobs.work, takes_s=0.5)
-    await asyncio.to_thread(ring, redis_url, house, 100, task_id=str(task_id))
+    await asyncio.to_thread(ring, broker.url, house, 100, task_id=str(task_id))
     await house.ended(task_id)
-    await asyncio.to_thread(ring, redis_url, house, 100, task_id=str(task_id))
-    await asyncio.to_thread(ring, redis_url, house, 50, task_id=str(task_id), last_chance=True)
-    await asyncio.to_thread(ring, redis_url, house, 50, task_id=str(uuid.uuid4()))
-    async with redis.Redis.from_url(redis_url) as valkey:
-        for nonsense in garbage():
-            await valkey.lpush(_QUEUE, nonsense)
+    await asyncio.to_thread(ring, broker.url, house, 100, task_id=str(task_id))
+    await asyncio.to_thread(ring, broker.url, house, 50, task_id=str(task_id), last_chance=True)
+    await asyncio.to_thread(ring, broker.url, house, 50, task_id=str(uuid.uuid4()))
+    await asyncio.to_thread(broker.spoil, "default", *(text.encode() for text in garbage()))
 
     after = await house.order(jobs.work)
 
     assert (await house.ended(after)).state == "succeeded"
-    await until(lambda: "RecursionError" in worker.log.read_text(), "the last of the garbage")
+    await until_all_is_taken(broker, worker)
     last = await house.order(jobs.work)
     assert (await house.ended(last)).state == "succeeded"
     assert worker.process.poll() is None
     verdict = await house.verdict()
     assert verdict.is_good, verdict
     assert verdict.starts == 3
+
+
+async def until_all_is_taken(broker: Broker, worker: Part) -> None:
+    """Wait until the worker had the last of the garbage in its hands."""
+    if isinstance(broker, Rabbit):
+        await asyncio.to_thread(broker.spoil, "default", b"the last")
+        await until(lambda: "the last" in worker.log.read_text(), "the last of the garbage")
+    else:
+        await until(lambda: "RecursionError" in worker.log.read_text(), "the last of the garbage")
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)  # Valkey would give more
+async def test_bells_for_later_are_not_kept_and_hold_up_nobody(
+    house_on: House, broker: Broker
+) -> None:
+    """Time lives in the rows; a worker that waited with the bell in its hands hears no other."""
+    house = house_on
+    await house.start("cpu", "scheduler")
+    bell = {"kwargs": {"queue": "default"}, "countdown": 86_400}
+    await asyncio.to_thread(
+        partial(send, broker.url, house, 20, "chaos.work_cpu", "default.cpu", **bell)
+    )
+
+    after = await house.order(jobs.work_cpu)
+
+    assert (await house.ended(after, within=20)).state == "succeeded"
 
 
 async def test_bells_for_running_alone_do_not_hold_up_others(house: House, redis_url: str) -> None:

@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import redis.asyncio as redis
 
 from chaos import jobs
-from chaos.broker import Mode, Proxy, Valkey
 from chaos.house import LONG_S, House, signed_in
+from support.brokers import Broker, Mode, Proxy
 from support.client import Client
 from support.waiting import wait_until
 
@@ -21,9 +20,9 @@ _PROMPTLY_S = 2.0
 
 
 @asynccontextmanager
-async def proxied(redis_url: str, mode: Mode) -> AsyncGenerator[Proxy]:
+async def proxied(broker: Broker, mode: Mode) -> AsyncGenerator[Proxy]:
     """A proxy before the broker, in a mode."""
-    proxy = Proxy(redis_url)
+    proxy = Proxy(broker.url)
     await proxy.become("forward")  # so that it has a port
     await proxy.become(mode)
     yield proxy
@@ -42,14 +41,18 @@ async def order_promptly(house: House, client: Client, count: int) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("mode", ["refused", "silent"])
+@pytest.mark.parametrize(
+    ("broker", "mode"),
+    [("valkey", "refused"), ("valkey", "silent"), ("rabbitmq", "silent")],
+    indirect=["broker"],
+)
 async def test_without_a_broker_orders_are_accepted_and_run_when_it_is_back(
-    tmp_path: Path, database_url: str, redis_url: str, mode: Mode
+    tmp_path: Path, database_url: str, redis_url: str, broker: Broker, mode: Mode
 ) -> None:
     """P2: a broker that is down costs time, never an order and never the web process."""
-    async with proxied(redis_url, mode) as proxy:
-        env = {"TASUKI_BROKER_URL": proxy.url}
-        async with House(tmp_path, database_url, redis_url, env=env).open() as house:
+    async with proxied(broker, mode) as proxy:
+        house = House(tmp_path, database_url, redis_url, broker_url=proxy.url)
+        async with house.open():
             web = await house.web()
             async with signed_in(house) as client:
                 ids = await order_promptly(house, client, 5)
@@ -71,12 +74,12 @@ async def test_without_a_broker_orders_are_accepted_and_run_when_it_is_back(
 
 
 async def test_a_worker_whose_broker_goes_away_comes_back(
-    tmp_path: Path, database_url: str, redis_url: str
+    tmp_path: Path, database_url: str, redis_url: str, broker: Broker
 ) -> None:
     """A worker that has to be restarted by hand after each hiccup is of no use at night."""
-    async with proxied(redis_url, "forward") as proxy:
-        env = {"TASUKI_BROKER_URL": proxy.url}
-        async with House(tmp_path, database_url, redis_url, env=env).open() as house:
+    async with proxied(broker, "forward") as proxy:
+        house = House(tmp_path, database_url, redis_url, broker_url=proxy.url)
+        async with house.open():
             await house.worker()
             await house.ended(await house.order(jobs.work))
             await proxy.become("refused")
@@ -86,50 +89,50 @@ async def test_a_worker_whose_broker_goes_away_comes_back(
             assert (await house.ended(waiting)).state == "succeeded"
 
 
-async def test_valkey_restarted_empty_loses_no_task_and_no_event(
-    tmp_path: Path, database_url: str, valkey: Valkey
+async def test_a_broker_restarted_loses_no_task_and_no_event(
+    house_on: House, broker: Broker
 ) -> None:
-    """Bells, notices, everything in it is gone: all ends, and a watcher sees no hole."""
-    async with House(tmp_path, database_url, valkey.url).open() as house:
-        await house.start("web", "io")
-        async with signed_in(house) as client:
-            running = [
-                await house.order_by_http(
-                    client, "chaos.work", house.arguments(takes_s=4, steps=20)
-                )
-                for _ in range(3)
-            ]
-            watching = [house.watch(client, str(id_)) for id_ in running]
-            await asyncio.gather(*(house.begun(str(id_)) for id_ in running))
-            valkey.kill()
-            house.kills.write(what="kill", part="valkey")
-            await order_promptly(house, client, 5)
-            valkey.start()
-            await order_promptly(house, client, 5)
+    """Valkey comes back empty, bells and notices gone: all ends, and a watcher sees no hole."""
+    house = house_on
+    await house.start("web", "io")
+    async with signed_in(house) as client:
+        running = [
+            await house.order_by_http(client, "chaos.work", house.arguments(takes_s=4, steps=20))
+            for _ in range(3)
+        ]
+        watching = [house.watch(client, str(id_)) for id_ in running]
+        await asyncio.gather(*(house.begun(str(id_)) for id_ in running))
+        await asyncio.to_thread(broker.kill)
+        house.kills.write(what="kill", part="broker")
+        await order_promptly(house, client, 5)
+        await asyncio.to_thread(broker.start)
+        await order_promptly(house, client, 5)
 
-            verdict = await house.verdict()
-            await asyncio.wait_for(asyncio.gather(*watching), LONG_S)
-            verdict = await house.verdict()
+        verdict = await house.verdict()
+        await asyncio.wait_for(asyncio.gather(*watching), LONG_S)
+        verdict = await house.verdict()
 
     assert verdict.is_good, verdict
     assert (verdict.acknowledged, verdict.starts) == (13, 13)
     assert len(house.seen.read()) > 3 * 10
 
 
-async def test_flushall_and_cut_connections_lose_nothing(house: House, redis_url: str) -> None:
+async def test_a_broker_that_forgets_and_cut_connections_lose_nothing(
+    house_on: House, broker: Broker
+) -> None:
     """An operator's slip on the broker is a delay."""
+    house = house_on
     await house.start("web", "io", "cpu")
-    async with signed_in(house) as client, redis.Redis.from_url(redis_url) as valkey:
+    async with signed_in(house) as client:
         long = await house.order_by_http(
             client, "chaos.work", house.arguments(takes_s=3, steps=15)
         )
         watching = house.watch(client, str(long))
         for _ in range(3):
             await order_promptly(house, client, 2)
-            await valkey.flushall()
+            await asyncio.to_thread(broker.forget)
             await house.order(jobs.work_cpu)
-            await valkey.client_kill_filter(_type="normal", skipme=True)
-            await valkey.client_kill_filter(_type="pubsub", skipme=True)
+            await asyncio.to_thread(broker.cut)
             await order_promptly(house, client, 1)
         await house.order(jobs.work_cpu)
 
@@ -141,15 +144,36 @@ async def test_flushall_and_cut_connections_lose_nothing(house: House, redis_url
     assert verdict.acknowledged == 14
 
 
-async def test_after_a_flushall_new_bells_are_heard_at_once(house: House, redis_url: str) -> None:
-    """Nothing the broker forgot may be needed for good, such as which queue is bound to what."""
+async def test_after_the_broker_forgot_all_new_bells_are_heard_at_once(
+    house_on: House, broker: Broker
+) -> None:
+    """Nothing it forgot may be needed for good, such as which queue is bound to what."""
+    house = house_on
     await house.start("scheduler", "cpu")
     await house.ended(await house.order(jobs.work_cpu))
-    async with redis.Redis.from_url(redis_url) as valkey:
-        await valkey.flushall()
+    await asyncio.to_thread(broker.forget)
     for _ in range(3):
         record = await house.ended(await house.order(jobs.work_cpu), within=15)
         assert record.state == "succeeded"
+
+
+async def test_while_the_broker_has_no_memory_orders_are_accepted_and_run_afterwards(
+    house_on: House, broker: Broker
+) -> None:
+    """RabbitMQ stops reading from whoever publishes, Valkey refuses: nobody waits for either."""
+    house = house_on
+    web = (await house.start("web", "io"))["web"]
+    async with signed_in(house) as client:
+        with broker.out_of_memory():
+            await order_promptly(house, client, 5)
+            failure = _says(web.log, "dispatch_failed")
+            await wait_until(failure, within=LONG_S, what="a failure")
+            await order_promptly(house, client, 5)
+
+        verdict = await house.verdict()
+
+    assert verdict.is_good, verdict
+    assert (verdict.acknowledged, verdict.starts) == (10, 10)
 
 
 def _has_accepted(proxy: Proxy) -> Callable[[], Awaitable[bool]]:

@@ -10,8 +10,11 @@ from chaos.house import House, children, until
 from support.system import Part
 
 
-async def test_killing_idle_workers_while_tasks_are_published_loses_none(house: House) -> None:
-    """The broker's client pops a bell before it notes it: without rows, six of 18 were lost."""
+async def test_killing_idle_workers_while_tasks_are_published_loses_none(
+    house_on: House,
+) -> None:
+    """Redis' client pops a bell before it notes it: without rows, six of 18 were lost."""
+    house = house_on
     worker = (await house.start("io", "scheduler"))["io"]
     for _ in range(6):
         replacing = house.own(_replace(house))
@@ -30,8 +33,11 @@ async def _replace(house: House) -> None:
     await house.worker()
 
 
-async def test_a_task_whose_prefork_child_or_whole_worker_dies_runs_again(house: House) -> None:
+async def test_a_task_whose_prefork_child_or_whole_worker_dies_runs_again(
+    house_on: House,
+) -> None:
     """Whoever is killed, child, parent or all, costs one attempt and nothing else."""
+    house = house_on
     worker = (await house.start("cpu", "scheduler"))["cpu"]
     await _kill_an_idle_child(house, worker)
     hold = house.folder / "hold"

@@ -4,7 +4,9 @@ Valkey and RabbitMQ have the same face here, so that what must hold on both is w
 """
 
 import asyncio
+import base64
 import contextlib
+import json
 import subprocess
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -32,6 +34,10 @@ class Broker(Protocol):
     @property
     def url(self) -> str:
         """Its address; the same after each start."""
+
+    @property
+    def redis_url(self) -> str | None:
+        """Its address for notices as well, if it can carry them."""
 
     def kill(self) -> None:
         """Kill it."""
@@ -64,6 +70,11 @@ class Valkey:
     def url(self) -> str:
         """See `Broker.url`."""
         return self._server.url
+
+    @property
+    def redis_url(self) -> str | None:
+        """See `Broker.redis_url`."""
+        return self.url
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -133,6 +144,11 @@ class Rabbit:
         """See `Broker.url`."""
         return self._url
 
+    @property
+    def redis_url(self) -> str | None:
+        """See `Broker.redis_url`."""
+        return None
+
     def kill(self) -> None:
         """See `Broker.kill`."""
         self._node.kill()
@@ -153,12 +169,7 @@ class Rabbit:
     def spoil(self, queue: str, *bodies: bytes) -> None:
         """See `Broker.spoil`."""
         for body in bodies:
-            message = {
-                "properties": {},
-                "routing_key": queue,
-                "payload": body.decode("latin-1"),
-                "payload_encoding": "string",
-            }
+            message = {**_as_amqp(body), "routing_key": queue}
             self._node.call("POST", f"exchanges/{self._vhost}/amq.default/publish", message)
 
     def out_of_memory(self) -> AbstractContextManager[None]:
@@ -174,6 +185,32 @@ class Rabbit:
         # It may have gone since we asked for its name.
         with contextlib.suppress(HTTPError):
             self._node.call(method, path)
+
+
+def _as_amqp(body: bytes) -> dict[str, object]:
+    """Return a message for the management API.
+
+    What is built like one of kombu's messages on Redis becomes the message it would be here.
+    """
+    try:
+        envelope = json.loads(body)
+        properties = {
+            "content_type": envelope["content-type"],
+            "content_encoding": envelope["content-encoding"],
+            "headers": envelope["headers"],
+            "delivery_mode": 2,
+        }
+        return {
+            "properties": properties,
+            "payload": base64.b64encode(base64.b64decode(envelope["body"])).decode(),
+            "payload_encoding": "base64",
+        }
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {
+            "properties": {},
+            "payload": base64.b64encode(body).decode(),
+            "payload_encoding": "base64",
+        }
 
 
 @contextmanager

@@ -18,6 +18,10 @@ _STOP_WITHIN_S = 15.0
 _TESTS = Path(__file__).parents[1]
 
 
+class EndedEarly(AssertionError):
+    """A process ended before it was ready."""
+
+
 @dataclass
 class Part:
     """One process of the system."""
@@ -143,7 +147,7 @@ class System:
 
         def is_ready() -> bool:
             if process.poll() is not None:
-                raise AssertionError(f"{name} ended with {process.returncode}:\n{part.tail()}")
+                raise EndedEarly(f"{name} ended with {process.returncode}:\n{part.tail()}")
             # A web process writes its address into it, a moment after the file is there.
             return ready.exists() and (name != "web" or bool(ready.read_text()))
 

@@ -104,15 +104,18 @@ def build_celery_app(
 
 
 def careful_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
-    """Celery's way of taking a message, but a malformed one is refused.
+    """Celery's way of taking a message, but a malformed one is refused, and one for later.
 
-    Celery itself ends the whole worker, gives the message back and ends the next one.
+    A malformed one would end the whole worker, be given back and end the next one. One with an
+    ETA would wait in the worker's hands, where on RabbitMQ it keeps others from coming.
     """
     take = default_strategy(task, app, consumer, **options)
 
-    def take_carefully(*message: Any, **more: Any) -> Any:
+    def take_carefully(message: Any, body: Any, *more: Any) -> Any:
         try:
-            return take(*message, **more)
+            if message.headers.get("eta") or (body and body.get("eta")):
+                raise InvalidTaskError("time lives in the rows; a bell does not wait")
+            return take(message, body, *more)
         except MALFORMED as exc:
             raise InvalidTaskError(f"{type(exc).__name__}: {exc}") from exc
 

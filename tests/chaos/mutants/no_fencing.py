@@ -6,6 +6,7 @@ for _name in ("RENEW", "NOTE", "END"):
     _text = getattr(statements, _name)
     _open = (
         _text.replace("tasks.lease_token = held.token", "true")
+        .replace("tasks.lease_token = given.token", "true")
         .replace("lease_token = :token", "true")
         .replace("t.lease_token = e.token", "true")
     )
