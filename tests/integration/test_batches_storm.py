@@ -13,6 +13,7 @@ from support import jobs
 from support.batches import claim, counted, deadlocks, end_of, true_numbers
 from support.engine import Bench
 from tasuki.core.database import Database
+from tasuki.core.errors import Unavailable
 from tasuki.tasks.batches import BatchRecord
 from tasuki.tasks.engine.repository import Claimed, End
 from tasuki.tasks.errors import TaskFinished
@@ -222,3 +223,24 @@ async def test_two_batches_cancelled_together_do_not_wait_for_each_other(bench: 
         for batch_id in ids:
             assert counted(await bench.batch(batch_id)) == await true_numbers(bench, batch_id)
     assert await deadlocks(bench) == 0
+
+
+async def test_a_deadlock_means_that_the_same_may_succeed_later(bench: Bench) -> None:
+    """Should two ever wait for each other after all, one is sent back, and tries again."""
+    ids = [(await bench.order(jobs.echo)).id for _ in range(2)]
+    met = asyncio.Barrier(2)
+
+    async def take(first: UUID, second: UUID) -> None:
+        async with bench.database.unit_of_work() as session:
+            connection = await session.connection()
+            for task_id in (first, second):
+                await connection.exec_driver_sql(
+                    "SELECT id FROM tasks WHERE id = $1 FOR UPDATE", (task_id,)
+                )
+                if task_id == first:
+                    await met.wait()
+
+    async with asyncio.timeout(20):
+        came = await asyncio.gather(take(*ids), take(*ids[::-1]), return_exceptions=True)
+
+    assert {type(one) for one in came} == {type(None), Unavailable}

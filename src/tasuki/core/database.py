@@ -24,8 +24,8 @@ Session = AsyncSession
 """A unit of work in progress. Add to it and read from it; it is committed by who opened it."""
 
 # SQLSTATE classes (PostgreSQL, appendix A) that say "try again later": connection lost,
-# out of resources, server stopping or starting.
-_PASSING_SQLSTATES = ("08", "53", "57P")
+# lost against another transaction, out of resources, server stopping or starting.
+_PASSING_SQLSTATES = ("08", "40", "53", "57P")
 _RETRY_AFTER_S = 2
 
 
