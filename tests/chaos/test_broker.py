@@ -73,6 +73,7 @@ async def test_without_a_broker_orders_are_accepted_and_run_when_it_is_back(
     assert (verdict.acknowledged, verdict.starts) == (10, 10)
 
 
+@pytest.mark.parametrize("broker", ["valkey"], indirect=True)  # others show it on RabbitMQ
 async def test_a_worker_whose_broker_goes_away_comes_back(
     tmp_path: Path, database_url: str, redis_url: str, broker: Broker
 ) -> None:
@@ -144,6 +145,7 @@ async def test_a_broker_that_forgets_and_cut_connections_lose_nothing(
     assert verdict.acknowledged == 14
 
 
+@pytest.mark.parametrize("broker", ["valkey"], indirect=True)  # others show it on RabbitMQ
 async def test_after_the_broker_forgot_all_new_bells_are_heard_at_once(
     house_on: House, broker: Broker
 ) -> None:
