@@ -1,8 +1,9 @@
 """How fast tasks are, from accepted to done, beside plain Celery and taskiq in the same run.
 
-Run it with ``./dev bench tasks``; it takes less than four minutes. Goals: at least the
-throughput of plain Celery with a Redis result backend; an order over HTTP is accepted within
-100 ms (p99) while the broker stays silent.
+Run it with ``./dev bench tasks``; it takes less than four minutes. Goals for tasks that do
+nothing, ordered with `Tasuki.submit`: twice the throughput of plain Celery with a Redis result
+backend, and that of taskiq. An order over HTTP is accepted within 100 ms (p99) while the broker
+stays silent.
 
 All systems share one Valkey that writes its log, as Tasuki's own PostgreSQL syncs its commits.
 They are measured in turns, one at a time, so that a slower moment of the machine hits all.
@@ -34,6 +35,11 @@ TRIAL = 600  # tasks to find out which way of using Celery is its best
 RATE_PER_S = 50.0
 RATE_S = 4.0
 SILENT_GOAL_MS = 100.0
+GOALS = {"Celery": 2.0, "taskiq": 1.0}
+
+OURS = "Tasuki"
+OWN = "Tasuki, own transactions"
+"""Each order by `Tasuki.enqueue` in a transaction of its own, as a request with one would."""
 
 _CELERY_WAYS = {
     "noop": [
@@ -77,9 +83,15 @@ def contest(where: Servers, folder: Path, *, rounds: int) -> bool:
     """Measure the three systems in turns and print the tables; tell whether the goal is met."""
     with ExitStack() as stack:
         field = Field(stack, where, folder)
-        sides = {"Tasuki": field.tasuki(), "Celery": field.celery(), "taskiq": field.taskiq()}
+        tasuki = field.tasuki()
+        sides = {OURS: tasuki, OWN: tasuki, "Celery": field.celery(), "taskiq": field.taskiq()}
         ways = {
-            kind: {"Tasuki": kind, "taskiq": kind, "Celery": best_way(sides["Celery"], kind)}
+            kind: {
+                OURS: kind,
+                OWN: f"{kind}:own",
+                "taskiq": kind,
+                "Celery": best_way(sides["Celery"], kind),
+            }
             for kind in BURST
         }
         warm_up(sides, ways)
@@ -100,8 +112,9 @@ def contest(where: Servers, folder: Path, *, rounds: int) -> bool:
         print_latency(steady, sides)
         print_memory(sides)
     print("Celery's best way here: " + ", ".join(ways[kind]["Celery"] for kind in BURST))
-    is_good = all(ratio >= 1.0 for ratio in ratios)
-    print(f"Goal: at least Celery's throughput: {'met' if is_good else 'MISSED'}\n")
+    is_good = all(ratios[other] >= goal for other, goal in GOALS.items())
+    told = ", ".join(f"{goal:g} x {other}" for other, goal in GOALS.items())
+    print(f"Goal, tasks that do nothing: {told}: {'met' if is_good else 'MISSED'}\n")
     return is_good
 
 
@@ -123,8 +136,8 @@ def warm_up(sides: dict[str, Side], ways: dict[str, dict[str, str]]) -> None:
 
 def print_throughput(
     bursts: dict[tuple[str, str], list[Measured]], sides: Iterable[str]
-) -> list[float]:
-    """Print tasks a second and return Tasuki's ratio to Celery, one for each kind of task."""
+) -> dict[str, float]:
+    """Print tasks a second; return the ratio to each other system for tasks that do nothing."""
     head = ["burst", "system", "tasks/s", "of rounds", "accept/s", "accept p50", "p99 ms"]
     table = [[*head, "CPU ms/task"]]
     speeds: dict[tuple[str, str], list[float]] = {}
@@ -144,13 +157,16 @@ def print_throughput(
                 ]
             )
     print_table(table)
-    for kind in BURST:
-        to_celery, to_taskiq = (
-            ratio(speeds[kind, "Tasuki"], speeds[kind, other]) for other in ("Celery", "taskiq")
-        )
-        print(f"{kind}: Tasuki/Celery {to_celery:.2f}, Tasuki/taskiq {to_taskiq:.2f}")
+    ratios = {
+        (kind, ours, other): ratio(speeds[kind, ours], speeds[kind, other])
+        for kind in BURST
+        for ours in (OURS, OWN)
+        for other in GOALS
+    }
+    for (kind, ours, other), value in ratios.items():
+        print(f"{kind}: {ours} / {other} {value:.2f}")
     print()
-    return [ratio(speeds[kind, "Tasuki"], speeds[kind, "Celery"]) for kind in BURST]
+    return {other: ratios["noop", OURS, other] for other in GOALS}
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -170,6 +186,8 @@ def print_latency(steady: dict[tuple[str, str], Measured], sides: Iterable[str])
 def print_memory(sides: dict[str, Side]) -> None:
     table = [["memory (PSS)", "process", "MB"]]
     for name, side in sides.items():
+        if name == OWN:  # the same processes
+            continue
         table += [
             [name, f"worker, {pool}", f"{memory_mb(worker.pid):.0f}"]
             for pool, worker in side.workers.items()

@@ -29,8 +29,12 @@ class TasukiSide:
 
     async def accept(self, task: str) -> str:
         """See `Contestant.accept`."""
-        async with self._database.unit_of_work() as session:
-            handle = await self._tasuki.enqueue(session, _TASKS[task])
+        kind, _, how = task.partition(":")
+        if how == "own":
+            async with self._database.unit_of_work() as session:
+                handle = await self._tasuki.enqueue(session, _TASKS[kind])
+        else:
+            handle = await self._tasuki.submit(_TASKS[kind])
         return str(handle.id)
 
     async def finished(self, ids: list[str]) -> set[str]:

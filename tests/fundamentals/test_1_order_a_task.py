@@ -47,3 +47,14 @@ async def test_a_wrong_argument_is_refused_before_anything_is_ordered(shop: Live
     async with shop.database.unit_of_work() as session:
         with pytest.raises(ValidationFailed, match="order_id"):
             await shop.tasuki.enqueue(session, jobs.invoice, **order)
+
+
+async def test_where_there_is_no_transaction_an_order_is_submitted(
+    shop: Live, ended: Ended
+) -> None:
+    """It is committed when `submit` returns, together with what others submit meanwhile."""
+    handle = await shop.tasuki.submit(jobs.invoice.having(priority=5), order_id=7)
+
+    record = await ended(handle.id)
+
+    assert (record.state, record.priority) == ("succeeded", 5)

@@ -95,9 +95,7 @@ class Bench:
             settings=self.settings,
             wake=self.dispatcher.wake,
         )
-        self.batches = BatchService(
-            tasks=self.service, notices=self.notices, wake=self.dispatcher.wake
-        )
+        self.batches = BatchService(tasks=self.service, notices=self.notices)
         self.replays = ReplayService(tasks=self.service, wake=self.dispatcher.wake)
         services.add(ReplayService, self.replays)
         services.add(TaskService, self.service)

@@ -1,10 +1,12 @@
 """A task as people and programs see it: the nouns that services return."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
 from tasuki.tasks.states import State
 
@@ -20,6 +22,27 @@ class TaskHandle:
     id: UUID
     state: State
     is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A task that is to be written.
+
+    Attributes:
+        args: The arguments as JSON text.
+        args_hash: By which the same order is known again.
+        columns: What it does not share with the orders beside it.
+    """
+
+    id: UUID
+    args: str
+    args_hash: bytes
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return all of it as one JSON object."""
+        own = {"id": str(self.id), "args_hash": self.args_hash.hex(), **self.columns}
+        return f'{dump(own)[:-1]},"args":{self.args}}}'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

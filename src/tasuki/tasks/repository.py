@@ -1,43 +1,54 @@
 """SQL for the records of tasks: order, find, list, cancel. The workers' SQL is in ``engine``."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, TextClause, func, select, text
 
-from tasuki.core.database import Session
+from tasuki.core.database import Database, Session
 from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
-from tasuki.tasks.counting import count_from
+from tasuki.tasks.counting import HELD_BACK, count_from
 from tasuki.tasks.models import ArtifactRow, EpochRow, TaskEventRow, TaskRow
-from tasuki.tasks.records import Moved, TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.records import Moved, Order, TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.states import State
 
 _SHOWN = [name for name in TaskRecord.__dataclass_fields__ if name not in {"state", "artifact"}]
 
-# Both rows by one statement of plain text: every order waits for this one, and building it
+# All rows by one statement of plain text: every order waits for this one, and building it
 # from the models took longer than all else that an order takes.
-_ADD = text("""
-WITH added AS (
+_ADD = text(f"""
+WITH given AS (
+    SELECT o.* FROM jsonb_array_elements(CAST(:orders AS jsonb)) AS one (own),
+    jsonb_to_record(CAST(:common AS jsonb) || one.own) AS o (
+        id uuid, owner_id bigint, parent_id uuid, batch_id uuid, name text, queue text,
+        lane text, args jsonb, args_hash text, priority int, delay_s float8, lifetime_s float8,
+        timeout_s float8, max_attempts int, max_crashes int, idempotency_key text,
+        unique_key text, tags text[], trace_context jsonb, is_held_back boolean)
+), added AS (
     INSERT INTO tasks (
-        id, owner_id, parent_id, name, queue, lane, state, args, args_hash, priority, timeout_s,
-        max_attempts, max_crashes, idempotency_key, unique_key, tags, trace_context, event_seq,
-        available_at, expires_at, queued_at)
-    VALUES (
-        :id, :owner_id, :parent_id, :name, :queue, :lane, :state, CAST(:args AS jsonb), :args_hash,
-        :priority, :timeout_s, :max_attempts, :max_crashes, :idempotency_key, :unique_key,
-        CAST(:tags AS text[]), CAST(:trace_context AS jsonb), 1,
-        now() + coalesce(CAST(:delay AS interval), interval '0'),
-        now() + CAST(:lifetime AS interval),
-        CASE WHEN :state = 'queued' THEN now() END)
+        id, owner_id, parent_id, batch_id, name, queue, lane, state, args, args_hash, priority,
+        timeout_s, max_attempts, max_crashes, idempotency_key, unique_key, tags, trace_context,
+        event_seq, available_at, expires_at, queued_at)
+    SELECT id, owner_id, parent_id, batch_id, name, queue, lane,
+           CASE WHEN is_held_back OR delay_s > 0 THEN 'scheduled' ELSE 'queued' END,
+           args, decode(args_hash, 'hex'), priority, timeout_s, max_attempts, max_crashes,
+           idempotency_key, unique_key, tags, trace_context, 1,
+           CASE WHEN is_held_back THEN {HELD_BACK}
+                ELSE now() + coalesce(delay_s, 0) * interval '1 second' END,
+           now() + lifetime_s * interval '1 second',
+           CASE WHEN is_held_back OR delay_s > 0 THEN NULL ELSE now() END
+    FROM given
     ON CONFLICT DO NOTHING
     RETURNING id, state
+), noted AS (
+    INSERT INTO task_events (task_id, seq, type, attempt, data)
+    SELECT id, 1, state, 0, '{{}}' FROM added
 )
-INSERT INTO task_events (task_id, seq, type, attempt, data)
-SELECT id, 1, state, 0, '{}' FROM added
-RETURNING task_id
-""")
+SELECT id, state FROM added
+""")  # noqa: S608  # put together from constants only
 
 # The children of a task, and theirs, are found through all states: one that ended may have
 # left some that did not.
@@ -91,25 +102,23 @@ _CANCELLED = dump(
 class TaskRepository:
     """Reads and writes task records within somebody's unit of work."""
 
-    async def add(self, session: Session, values: dict[str, Any]) -> TaskHandle | None:
-        """Insert a task and its first event.
+    async def add(
+        self, session: Session, common: Mapping[str, Any], orders: Sequence[Order]
+    ) -> dict[UUID, State]:
+        """Insert tasks with their first events, all by one statement.
 
         Args:
-            values: Columns; ``args`` as JSON text, and ``delay`` and ``lifetime`` from now in
-                place of ``available_at`` and ``expires_at``.
+            common: The columns they share, as of `TaskService.columns`.
 
         Returns:
-            The new task, or nothing when a key it carries is taken.
+            Those that were inserted; not one that carries a key which is taken.
         """
-        state = State.SCHEDULED if values["delay"] else State.QUEUED
-        remembered = values["trace_context"]
-        added = await session.execute(
-            _ADD,
-            {**values, "state": state, "trace_context": remembered and dump(remembered)},
-        )
-        if added.first() is None:
-            return None
-        return TaskHandle(id=values["id"], state=state, is_new=True)
+        added = await session.execute(_ADD, _added(common, orders))
+        return _states(added.mappings())
+
+    async def add_at_once(self, database: Database, orders: Sequence[Order]) -> dict[UUID, State]:
+        """Do as `add` with tasks that share nothing, in a transaction of their own."""
+        return _states(await database.run(_ADD, _added({}, orders)))
 
     async def find_by_key(
         self, session: Session, *, owner_id: int | None, name: str, key: str
@@ -220,6 +229,14 @@ class TaskRepository:
     async def epoch(self, session: Session) -> str:
         """Return the name of this database's history of events."""
         return str((await session.execute(select(EpochRow.epoch))).scalar_one())
+
+
+def _added(common: Mapping[str, Any], orders: Sequence[Order]) -> dict[str, str]:
+    return {"common": dump(common), "orders": f"[{','.join(order.text() for order in orders)}]"}
+
+
+def _states(rows: Iterable[Any]) -> dict[UUID, State]:
+    return {row["id"]: State(row["state"]) for row in rows}
 
 
 async def _cancel(

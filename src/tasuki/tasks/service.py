@@ -5,7 +5,7 @@ order is accepted exactly when the caller's own transaction is.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from tasuki.tasks.errors import (
     TaskNotFound,
     UnknownTask,
 )
-from tasuki.tasks.records import Moved, TaskEvent, TaskFilter, TaskHandle, TaskRecord
+from tasuki.tasks.records import Moved, Order, TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.repository import TaskRepository
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import LANES, State
@@ -109,25 +109,27 @@ class TaskService:
             IdempotencyConflict: The idempotency key stands for other arguments.
             TaskAlreadyRunning: An unfinished task holds the unique key.
         """
-        columns = self.columns(task)
-        text, args_hash = arguments_of(task, args)
-        added = await self._tasks.add(
-            session,
-            {
-                **columns,
-                "id": new_id(),
-                "parent_id": parent_id,
-                "args": text,
-                "args_hash": args_hash,
-            },
-        )
-        if added is None:
-            return await self._earlier(session, task, args_hash)
+        columns = {**self.columns(task), "parent_id": parent_id and str(parent_id)}
+        order = order_of(task, args)
+        added = await self._tasks.add(session, columns, [order])
+        if order.id not in added:
+            return await self._earlier(session, task, order.args_hash)
         after_commit(session, self._wake)
-        return added
+        return TaskHandle(id=order.id, state=added[order.id], is_new=True)
+
+    async def enqueue_all(
+        self, session: Session, columns: Mapping[str, Any], orders: Sequence[Order]
+    ) -> None:
+        """Order tasks that have these columns in common, by one statement.
+
+        Args:
+            columns: As `columns` gives them, and more; no keys.
+        """
+        await self._tasks.add(session, columns, orders)
+        after_commit(session, self._wake)
 
     def columns(self, task: Task[..., Any]) -> dict[str, Any]:
-        """Return what every order of a task with these options writes, but for its arguments.
+        """Return what every order of a task with these options writes, as JSON can hold it.
 
         Raises:
             ValidationFailed: An option is not acceptable.
@@ -144,9 +146,9 @@ class TaskService:
             "queue": queue,
             "lane": options.lane or task.lane,
             "priority": options.priority,
-            "delay": options.delay,
-            "lifetime": options.expires,
-            "timeout_s": task.timeout.total_seconds() if task.timeout else None,
+            "delay_s": _seconds(options.delay),
+            "lifetime_s": _seconds(options.expires),
+            "timeout_s": _seconds(task.timeout),
             "max_attempts": task.retry.tries,
             "max_crashes": self._settings.max_crashes,
             "idempotency_key": options.idempotency_key,
@@ -279,8 +281,8 @@ class TaskService:
         )
 
 
-def arguments_of(task: Task[..., Any], args: dict[str, Any]) -> tuple[str, bytes]:
-    """Return arguments as JSON text, and the hash by which an order is known again.
+def order_of(task: Task[..., Any], args: dict[str, Any], *, task_id: UUID | None = None) -> Order:
+    """Return an order of a task with these arguments.
 
     Raises:
         ValidationFailed: They are not acceptable.
@@ -288,12 +290,17 @@ def arguments_of(task: Task[..., Any], args: dict[str, Any]) -> tuple[str, bytes
     text = dump(task.check(args))
     if len(text) > MAX_ARGS_BYTES:
         raise invalid("args", f"larger than {MAX_ARGS_BYTES} bytes; pass ids, not rows")
-    return text, hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
+    args_hash = hashlib.sha256(f"{task.name}\n{text}".encode()).digest()
+    return Order(id=task_id or new_id(), args=text, args_hash=args_hash)
 
 
 def invalid(name: str, message: str) -> ValidationFailed:
     """Return the error of a field of an order."""
     return ValidationFailed(f"{name}: {message}", errors=[{"loc": ["body", name], "msg": message}])
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
 
 
 def _check_options(options: EnqueueOptions) -> None:

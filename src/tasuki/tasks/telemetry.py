@@ -11,6 +11,7 @@ module of ``TASUKI_TASKS__MODULES`` may set one up; the web framework makes the 
 
 from collections.abc import Mapping
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -33,3 +34,13 @@ def ordered_by() -> dict[str, str] | None:
 def parent_in(remembered: Mapping[str, str]) -> Context:
     """Return the trace that goes on in an attempt; an empty one begins a new trace."""
     return _W3C.extract(remembered, context=Context())
+
+
+def goes_on(remembered: Mapping[str, str]) -> bool:
+    """Whether a trace is remembered."""
+    return "traceparent" in remembered
+
+
+def is_recording() -> bool:
+    """Whether somebody has set up an SDK in this process."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

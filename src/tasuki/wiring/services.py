@@ -22,6 +22,7 @@ from tasuki.tasks.batches import BatchService
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.hooks import Hooks
+from tasuki.tasks.intake import Intake
 from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.providing import Provided
 from tasuki.tasks.replays import ReplayService
@@ -138,8 +139,9 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
             wake=ground.wake,
         ),
     )
+    registry.add(Intake, Intake(database=ground.database, tasks=tasks, wake=ground.wake))
     registry.add(TaskManager, TaskManager(database=ground.database, tasks=tasks, cleaner=cleaner))
-    registry.add(BatchService, BatchService(tasks=tasks, notices=ground.notices, wake=ground.wake))
+    registry.add(BatchService, BatchService(tasks=tasks, notices=ground.notices))
     registry.add(ReplayService, ReplayService(tasks=tasks, wake=ground.wake))
     schedules = ground.declared.schedules
     registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))

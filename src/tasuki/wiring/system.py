@@ -17,6 +17,7 @@ from tasuki.tasks.batches import BatchHandle, BatchService
 from tasuki.tasks.declare import OPTION_NAMES
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.local import LocalLane
+from tasuki.tasks.intake import Intake
 from tasuki.tasks.manager import TaskManager
 from tasuki.tasks.providing import Provided
 from tasuki.tasks.schedules import Scheduler, ScheduleService
@@ -233,10 +234,26 @@ class Tasuki:
             IdempotencyConflict: The key stands for other arguments.
             TaskAlreadyRunning: An unfinished task holds the unique key.
         """
-        options = {name: kwargs.pop(name) for name in OPTION_NAMES & kwargs.keys()}
-        if options:
-            task = task.having(**{**vars(task.options), **options})
-        return await self.services.get(TaskService).enqueue(session, task, task.bind(args, kwargs))
+        task, named = _order(task, args, kwargs)
+        return await self.services.get(TaskService).enqueue(session, task, named)
+
+    @overload
+    async def submit(
+        self, task: Task[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle: ...
+    @overload
+    async def submit(
+        self, task: Task[..., R], /, *args: Any, idempotency_key: str, **kwargs: Any
+    ) -> TaskHandle: ...
+    async def submit(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> TaskHandle:
+        """Order a task where there is no transaction it belongs to.
+
+        It is committed when this returns. What others submit at the same moment is committed
+        together with it, so this is faster than `enqueue` in a transaction of its own. Options
+        and errors are those of `enqueue`.
+        """
+        task, named = _order(task, args, kwargs)
+        return await self.services.get(Intake).submit(task, named)
 
     async def enqueue_batch(
         self,
@@ -313,3 +330,14 @@ class Tasuki:
             self._local.stop()
         if self._registry is not None:
             self._registry.get(Notices).wake_all()
+
+
+def _order(
+    task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Task[..., Any], dict[str, Any]]:
+    """Return the task with the options among the keywords, and the other arguments by name."""
+    options = {name: kwargs[name] for name in OPTION_NAMES & kwargs.keys()}
+    others = {name: value for name, value in kwargs.items() if name not in options}
+    if options:
+        task = task.having(**{**vars(task.options), **options})
+    return task, task.bind(args, others)

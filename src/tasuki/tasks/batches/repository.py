@@ -1,41 +1,17 @@
-"""SQL for batches: order many tasks at once, find, cancel."""
+"""SQL for the rows that count batches: add, find, cancel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tasuki.core.database import Session
-from tasuki.core.jsontext import dump
 from tasuki.tasks.batches.models import BatchRow
 from tasuki.tasks.batches.records import BatchRecord
-from tasuki.tasks.counting import HELD_BACK
 
 _SHOWN = list(BatchRecord.__dataclass_fields__)
-
-_ADD_TASKS = text(f"""
-WITH given AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS o (id uuid, args jsonb, hash text)
-), added AS (
-    INSERT INTO tasks (
-        id, owner_id, batch_id, name, queue, lane, state, args, args_hash, priority, timeout_s,
-        max_attempts, max_crashes, tags, trace_context, event_seq, available_at, expires_at,
-        queued_at)
-    SELECT id, :owner_id, CAST(:batch_id AS uuid), :name, :queue, :lane, :state, args,
-           decode(hash, 'hex'), :priority, :timeout_s, :max_attempts, :max_crashes,
-           CAST(:tags AS text[]), CAST(:trace_context AS jsonb), 1,
-           CASE WHEN :is_held_back THEN {HELD_BACK}
-                ELSE now() + coalesce(CAST(:delay AS interval), interval '0') END,
-           now() + CAST(:lifetime AS interval),
-           CASE WHEN :state = 'queued' THEN now() END
-    FROM given
-    RETURNING id, state
-)
-INSERT INTO task_events (task_id, seq, type, attempt, data)
-SELECT id, 1, state, 0, '{{}}' FROM added
-""")  # noqa: S608  # put together from constants only
 
 
 class BatchRepository:
@@ -47,39 +23,6 @@ class BatchRepository:
             insert(BatchRow).values(**values).on_conflict_do_nothing().returning(BatchRow.id)
         )
         return added.first() is not None
-
-    async def add_tasks(
-        self,
-        session: Session,
-        columns: Mapping[str, Any],
-        orders: Sequence[tuple[UUID, str, bytes]],
-        *,
-        batch_id: UUID | None,
-        is_held_back: bool = False,
-    ) -> None:
-        """Insert tasks with their first events, all by one statement.
-
-        Args:
-            columns: What they have in common, as of `TaskService.columns`.
-            orders: The id, the arguments as JSON text and their hash, of each.
-            is_held_back: They are not due until the end of a batch lets them go.
-        """
-        rows = ",".join(
-            f'{{"id":"{task_id}","args":{args},"hash":"{args_hash.hex()}"}}'
-            for task_id, args, args_hash in orders
-        )
-        remembered = columns["trace_context"]
-        await session.execute(
-            _ADD_TASKS,
-            {
-                **columns,
-                "orders": f"[{rows}]",
-                "batch_id": batch_id,
-                "state": "scheduled" if is_held_back or columns["delay"] else "queued",
-                "is_held_back": is_held_back,
-                "trace_context": remembered and dump(remembered),
-            },
-        )
 
     async def find(
         self, session: Session, batch_id: UUID, *, owner_id: int | None

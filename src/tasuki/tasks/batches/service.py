@@ -5,7 +5,7 @@ Knows nothing of HTTP and Celery, and writes only within the unit of work it is 
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,8 @@ from tasuki.tasks.batches.records import BatchHandle, BatchRecord
 from tasuki.tasks.batches.repository import BatchRepository
 from tasuki.tasks.declare import Task
 from tasuki.tasks.errors import IdempotencyConflict, TaskFinished
-from tasuki.tasks.service import TaskService, arguments_of, batch_key, invalid
+from tasuki.tasks.records import Order
+from tasuki.tasks.service import TaskService, batch_key, invalid, order_of
 
 LARGEST = 100_000
 """Tasks of one batch at most."""
@@ -32,23 +33,17 @@ Arguments = Sequence[dict[str, Any]]
 
 
 class BatchService:
-    """Takes orders of many tasks at once and answers questions about them.
-
-    Args:
-        wake: Called after the commit of an order: there is something to ring.
-    """
+    """Takes orders of many tasks at once and answers questions about them."""
 
     def __init__(
         self,
         *,
         tasks: TaskService,
         notices: Notices,
-        wake: Callable[[], None],
         repository: BatchRepository | None = None,
     ) -> None:
         self._tasks = tasks
         self._notices = notices
-        self._wake = wake
         self._batches = repository or BatchRepository()
 
     async def enqueue(
@@ -92,10 +87,10 @@ class BatchService:
         if not await self._batches.add(session, row):
             return await self._earlier(session, columns, args_hash)
         if follow_up is not None:
-            await follow_up.write(session, self._batches, batch_id)
+            await self._tasks.enqueue_all(session, follow_up.columns, [follow_up.order(batch_id)])
+        ours = {**columns, "batch_id": str(batch_id), "idempotency_key": None}
         for orders in _in_lots(task, arguments):
-            await self._batches.add_tasks(session, columns, orders, batch_id=batch_id)
-        after_commit(session, self._wake)
+            await self._tasks.enqueue_all(session, ours, orders)
         return BatchHandle(id=batch_id, is_new=True)
 
     async def get(self, session: Session, batch_id: UUID, *, owner_id: int | None) -> BatchRecord:
@@ -141,7 +136,7 @@ class BatchService:
         for name in _NOT_AFTERWARDS:
             if getattr(task.options, name) is not None:
                 raise invalid("on_complete", f"takes no {name}: it begins when the batch is over")
-        columns = self._tasks.columns(task)
+        columns = {**self._tasks.columns(task), "is_held_back": True}
         if columns["owner_id"] is None:
             columns["owner_id"] = batch["owner_id"]
         return _FollowUp(id=new_id(), task=task, args=args, columns=columns)
@@ -168,19 +163,14 @@ class _FollowUp:
     args: dict[str, Any]
     columns: dict[str, Any]
 
-    async def write(self, session: Session, batches: BatchRepository, batch_id: UUID) -> None:
-        """Write it, held back until the batch lets it go."""
-        order = (self.id, *self.arguments(batch_id))
-        await batches.add_tasks(session, self.columns, [order], batch_id=None, is_held_back=True)
-
-    def arguments(self, batch_id: UUID) -> tuple[str, bytes]:
-        """Return its arguments as JSON text, and their hash."""
-        return arguments_of(self.task, self._filled(batch_id))
+    def order(self, batch_id: UUID) -> Order:
+        """Return the order of it, which the batch's end lets go."""
+        return order_of(self.task, self._filled(batch_id), task_id=self.id)
 
     def checked(self, for_user: int | None) -> bytes:
         """Check the arguments; return a hash that is the same for the same order."""
         try:
-            _, args_hash = self.arguments(_ANY_BATCH)
+            args_hash = self.order(_ANY_BATCH).args_hash
             _ask(self.task, self._filled(_ANY_BATCH), for_user)
         except ValidationFailed as exc:
             raise _placed(exc, "on_complete") from exc
@@ -209,7 +199,7 @@ async def _checked(task: Task[..., Any], arguments: Arguments, for_user: int | N
     together = hashlib.sha256(task.name.encode())
     for index, args in enumerate(arguments):
         try:
-            together.update(arguments_of(task, args)[1])
+            together.update(order_of(task, args).args_hash)
             _ask(task, args, for_user)
         except ValidationFailed as exc:
             raise _placed(exc, "args", index) from exc
@@ -226,19 +216,17 @@ def _ask(task: Task[..., Any], args: dict[str, Any], for_user: int | None) -> No
     raise Forbidden("You may not order it with these arguments.")
 
 
-def _in_lots(
-    task: Task[..., Any], arguments: Arguments
-) -> Iterator[list[tuple[UUID, str, bytes]]]:
+def _in_lots(task: Task[..., Any], arguments: Arguments) -> Iterator[list[Order]]:
     """Yield orders, no more at a time than one statement should carry."""
-    lot: list[tuple[UUID, str, bytes]] = []
+    lot: list[Order] = []
     size = 0
     for args in arguments:
-        text, args_hash = arguments_of(task, args)
-        if lot and (len(lot) == _AT_ONCE or size + len(text) > _MOST_TEXT):
+        order = order_of(task, args)
+        if lot and (len(lot) == _AT_ONCE or size + len(order.args) > _MOST_TEXT):
             yield lot
             lot, size = [], 0
-        lot.append((new_id(), text, args_hash))
-        size += len(text)
+        lot.append(order)
+        size += len(order.args)
     yield lot
 
 

@@ -1,13 +1,7 @@
-"""Writes the ends of attempts, those that come together in one transaction.
-
-While one write is on its way the next ends gather. Under load this makes many ends cost one
-round trip and one commit; alone, an end waits for nobody.
-"""
-
-import asyncio
-from typing import Any
+"""Writes the ends of attempts, those that come together in one transaction."""
 
 from tasuki.core.notices import Notices
+from tasuki.core.together import Together
 from tasuki.tasks.engine.repository import End, EngineRepository
 from tasuki.tasks.records import Moved
 from tasuki.tasks.service import DISPATCH_KEY, tell
@@ -16,13 +10,12 @@ _MOST_TOGETHER = 200
 
 
 class Ender:
-    """Gathers ends and writes them."""
+    """Writes ends and tells of them."""
 
     def __init__(self, repository: EngineRepository, notices: Notices) -> None:
         self._repository = repository
         self._notices = notices
-        self._waiting: list[tuple[End, asyncio.Future[Moved | None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._together = Together(self._write, most=_MOST_TOGETHER, name="ender")
 
     async def end(self, end: End) -> Moved | None:
         """Write an end.
@@ -34,30 +27,12 @@ class Ender:
         Raises:
             Unavailable: The database does not answer; nothing was written.
         """
-        written: asyncio.Future[Moved | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((end, written))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write(), name="ender")
-        return await written
+        return await self._together.do(end)
 
-    async def _write(self) -> None:
-        while self._waiting:
-            together = self._waiting[:_MOST_TOGETHER]
-            del self._waiting[:_MOST_TOGETHER]
-            await self._write_together(together)
-
-    async def _write_together(self, together: list[tuple[End, Any]]) -> None:
-        try:
-            moved = await self._repository.end([end for end, _ in together])
-        except Exception as exc:  # noqa: BLE001  # each waiter gets it and decides
-            for _, written in together:
-                if not written.done():
-                    written.set_exception(exc)
-            return
+    async def _write(self, ends: list[End]) -> list[Moved | None]:
+        moved = await self._repository.end(ends)
         tell(self._notices, moved)
-        if any(end.pause_s is not None for end, _ in together):
+        if any(end.pause_s is not None for end in ends):
             self._notices.send(DISPATCH_KEY)
         accepted = {task.id: task for task in moved}
-        for end, written in together:
-            if not written.done():
-                written.set_result(accepted.get(end.id))
+        return [accepted.get(end.id) for end in ends]

@@ -52,7 +52,8 @@ class Reporter:
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._progress: dict[str, Any] | None = None
         self._lines = 0
-        self._has_news = asyncio.Event()
+        self._has_news = False
+        self._writing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._started = time.monotonic()
         self.is_cancelled = False
@@ -82,27 +83,11 @@ class Reporter:
             self.last_artifact = artifact
         self._wake()
 
-    async def write_until_closed(self) -> None:
-        """Write what was said, again and again.
-
-        Never cancel it: a write that is on its way would be lost.
-        """
-        while not self._closed.is_set():
-            await self._has_news.wait()
-            self._has_news.clear()
-            try:
-                await self.write()
-            except Unavailable:
-                self._has_news.set()  # what could not be written was put back
-            ran_s = time.monotonic() - self._started
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(_PAUSE_S, ran_s * _PAUSE_GROWS_BY)):
-                    await self._closed.wait()
-
-    def close(self) -> None:
-        """Let `write_until_closed` end; what is not written yet is for a last `write`."""
+    async def close(self) -> None:
+        """Take part in no more; what is not written yet is for a last `write`."""
         self._closed.set()
-        self._has_news.set()
+        if self._writing is not None:
+            await self._writing
 
     async def write(self) -> None:
         """Write what was said since the last time.
@@ -131,5 +116,28 @@ class Reporter:
 
     def _wake(self) -> None:
         # Reading the flag from another thread is safe: it is cleared before the news is taken.
-        if not self._has_news.is_set():
-            self._loop.call_soon_threadsafe(self._has_news.set)
+        if not self._has_news:
+            self._has_news = True
+            self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        # Most tasks say nothing; only those that do get an asyncio task to write it.
+        if self._writing is None and not self._closed.is_set():
+            self._writing = self._loop.create_task(self._write_on(), name="reporter")
+
+    async def _write_on(self) -> None:
+        """Write what was said, again and again, until there is nothing new.
+
+        Never cancel it: a write that is on its way would be lost.
+        """
+        while self._has_news and not self._closed.is_set():
+            self._has_news = False
+            try:
+                await self.write()
+            except Unavailable:
+                self._has_news = True  # what could not be written was put back
+            ran_s = time.monotonic() - self._started
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(_PAUSE_S, ran_s * _PAUSE_GROWS_BY)):
+                    await self._closed.wait()
+        self._writing = None

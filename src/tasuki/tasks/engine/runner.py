@@ -48,7 +48,8 @@ class Run:
         self.is_ending = False
         self.ended: Ended | None = None
         self.valid_until = time.monotonic() + lease_s
-        self._stopped = asyncio.Event()
+        # Done when the code has ended, or is to be interrupted.
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def stop(self, why: Stop) -> None:
         """Interrupt the task's code; the first reason counts, but a lost lease always does."""
@@ -59,7 +60,7 @@ class Run:
             self.reporter.is_cancelled = True
         if self.body is not None:
             self.body.cancel()
-        self._stopped.set()
+        self._tell()
 
     async def until_ended(self, body: Body, *, timeout_s: float | None, grace_s: float) -> bool:
         """Wait for the code; interrupt it when its time is over.
@@ -67,19 +68,20 @@ class Run:
         Returns:
             False when it was interrupted and did not end within its grace.
         """
-        stopped = asyncio.create_task(self._stopped.wait(), name="run-stopped")
-        either: set[asyncio.Future[Any]] = {body.ended, stopped}
-        try:
-            done, _ = await asyncio.wait(
-                either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not done:
+        body.ended.add_done_callback(lambda _: self._tell())
+        if timeout_s is None:
+            await self._news
+        else:
+            await asyncio.wait({self._news}, timeout=timeout_s)
+            if not self._news.done():
                 self.stop(Stop.TIMED_OUT)
-            if not body.ended.done():
-                await asyncio.wait({body.ended}, timeout=grace_s)
-        finally:
-            stopped.cancel()
+        if not body.ended.done():
+            await asyncio.wait({body.ended}, timeout=grace_s)
         return body.ended.done()
+
+    def _tell(self) -> None:
+        if not self._news.done():
+            self._news.set_result(None)
 
 
 class Runner:
@@ -172,14 +174,12 @@ class Runner:
         )
         run.reporter = reporter
         run.body = Body(_call(task, context, claimed.args), loop=self._body_loop)
-        writing = asyncio.create_task(reporter.write_until_closed(), name="reporter")
         try:
             has_ended = await run.until_ended(
                 run.body, timeout_s=claimed.timeout_s, grace_s=self._settings.cancel_grace_s
             )
         finally:
-            reporter.close()
-            await writing
+            await reporter.close()
         outcome = Outcome(
             returned=run.body.returned,
             raised=run.body.raised,

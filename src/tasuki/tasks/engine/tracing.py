@@ -1,7 +1,7 @@
 """Tells of an attempt to those who read traces and logs."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tasuki.core.logging import bound
 from tasuki.tasks.engine.repository import Claimed, End
 from tasuki.tasks.states import State
-from tasuki.tasks.telemetry import REQUEST_ID, parent_in
+from tasuki.tasks.telemetry import REQUEST_ID, goes_on, is_recording, parent_in
 
 _FAULTS = frozenset({State.FAILED, State.TIMED_OUT, State.RETRYING})
 
@@ -28,7 +28,17 @@ def attempt_told(claimed: Claimed, *, worker: str) -> Generator[None]:
     fields = {"task_id": str(claimed.id), "task": claimed.name, "attempt": claimed.attempt}
     if REQUEST_ID in remembered:
         fields[REQUEST_ID] = remembered[REQUEST_ID]
-    span = trace.get_tracer("tasuki").start_as_current_span(
+    with bound(**fields), _span(claimed, remembered, worker):
+        yield
+
+
+def _span(
+    claimed: Claimed, remembered: Mapping[str, str], worker: str
+) -> AbstractContextManager[object]:
+    # Where nobody records and no trace goes on, a span costs as much as a short task does.
+    if not is_recording() and not goes_on(remembered):
+        return nullcontext()
+    return trace.get_tracer("tasuki").start_as_current_span(
         claimed.name,
         context=parent_in(remembered),
         kind=SpanKind.CONSUMER,
@@ -40,8 +50,6 @@ def attempt_told(claimed: Claimed, *, worker: str) -> Generator[None]:
             "tasuki.worker": worker,
         },
     )
-    with bound(**fields), span:
-        yield
 
 
 def outcome_told(end: End | None) -> None:
