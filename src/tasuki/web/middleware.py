@@ -1,10 +1,7 @@
 """Pure ASGI middleware; under `BaseHTTPMiddleware` a broken download ends as a clean 200."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from tasuki.core.errors import BodyTooLarge
-from tasuki.web.problem import problem_response
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -43,28 +40,3 @@ class SecurityHeaders:
             headers.setdefault("Cache-Control", "no-store")
         if self._over_tls:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-
-
-class BodyLimit:
-    """Refuses a body that announces itself as too large, before anything of it is read.
-
-    The framework's own limit, which our routes have, would do so in plain text. It is what
-    counts a body of unannounced length while that is read.
-    """
-
-    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
-        self._app = app
-        self._limit = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything else on."""
-        if scope["type"] == "http" and _announced_bytes(scope) > self._limit:
-            error = BodyTooLarge(f"The body is larger than {self._limit} bytes.")
-            await problem_response(error)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def _announced_bytes(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0

@@ -2,7 +2,8 @@
 
 `ProblemRoute` is the route class of all our routers. It turns errors into answers inside the
 route, so that an application that installs Tasuki keeps its own handlers for its own routes.
-Before an endpoint runs it also refuses writes that come from a page of another site.
+Before an endpoint runs it also refuses writes that come from a page of another site, and bodies
+that are too large.
 """
 
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from tasuki.core.errors import (
     BodyTooLarge,
@@ -28,7 +30,10 @@ from tasuki.core.errors import (
     ValidationFailed,
 )
 from tasuki.core.logging import get_logger
+from tasuki.web.bodylimit import limited
+from tasuki.web.depends import registry_of
 from tasuki.web.origin import refuse_foreign_writes
+from tasuki.web.settings import WebSettings
 
 log = get_logger(__name__)
 
@@ -123,16 +128,38 @@ class ProblemRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
-                refuse_foreign_writes(request)
                 return await handler(request)
-            except Exception as exc:
+            except (StarletteHTTPException, RequestValidationError) as exc:
                 # A dependency of the application Tasuki is installed in may answer with a
                 # status that we have no word for; its own handlers do.
                 if isinstance(exc, StarletteHTTPException) and not is_known(exc):
                     raise
-                return problem_response(error_of(exc))
+                raise error_of(exc) from exc
 
         return handle
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an error after everything that was begun for the request was undone.
+
+        Answered any earlier, it would never reach the transaction, which would be committed.
+        """
+        is_answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            request = Request(scope)
+            limit_bytes = registry_of(request).get(WebSettings).max_body_bytes
+            receive = limited(scope, receive, limit_bytes=limit_bytes)
+            refuse_foreign_writes(request)
+            await super().handle(scope, receive, watched)
+        except Exception as exc:
+            if is_answered or (isinstance(exc, StarletteHTTPException) and not is_known(exc)):
+                raise
+            await problem_response(error_of(exc))(scope, receive, send)
 
 
 def _validation_failed(exc: RequestValidationError) -> ValidationFailed:

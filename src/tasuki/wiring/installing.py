@@ -48,10 +48,7 @@ def install(
         app.dependency_overrides[our_current_user] = _as_principal(current_user)
     # An included router brings its lifespan along.
     app.include_router(APIRouter(lifespan=lifespan))
-    app.include_router(
-        v1.build_router(with_accounts=current_user is None),
-        max_body_size=settings.web.max_body_bytes,
-    )
+    app.include_router(v1.build_router(with_accounts=current_user is None))
 
 
 def _as_principal(current_user: Callable[..., Any]) -> Callable[..., Principal]:

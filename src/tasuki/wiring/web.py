@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tasuki.ui import mount_console
 from tasuki.web.accesslog import AccessLog
-from tasuki.web.middleware import BodyLimit, SecurityHeaders
+from tasuki.web.middleware import SecurityHeaders
 from tasuki.web.problem import error_of, problem_response
 from tasuki.web.requestid import RequestId
 from tasuki.web.server import listen, serve
@@ -35,7 +35,6 @@ def create_app(tasuki: Tasuki) -> FastAPI:
     app.include_router(build_metrics(tasuki))
     mount_console(app)
     public_url = tasuki.settings.web.public_url or ""
-    app.add_middleware(BodyLimit, limit_bytes=tasuki.settings.web.max_body_bytes)
     app.add_middleware(SecurityHeaders, over_tls=public_url.startswith("https:"))
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)  # the last one added is the first to see a request

@@ -1,0 +1,91 @@
+"""Tasuki's routes inside somebody else's application: its errors are ours, and undo all."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from types import SimpleNamespace
+
+import asyncpg
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from support import jobs
+from support.client import Client
+from support.live import BODY_LIMIT, live_settings, serving
+from tasuki import Tasuki
+from tasuki.core.errors import ValidationFailed
+from tasuki.web.depends import DbSession
+from tasuki.web.problem import ProblemRoute
+
+FAIL_AT_COMMIT = """
+CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'no commit today' USING ERRCODE = '53100'; END $$;
+CREATE CONSTRAINT TRIGGER fail_at_commit AFTER INSERT ON tasks
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_at_commit();
+"""
+
+
+def current_user() -> SimpleNamespace:
+    """Everybody is the same person here."""
+    return SimpleNamespace(id=7, is_admin=True)
+
+
+@pytest.fixture
+async def host(tmp_path: Path, database_url: str, redis_url: str) -> AsyncGenerator[Client]:
+    """A client of an application of one's own, with Tasuki in it and a route that fails late."""
+    tasuki, app = Tasuki(live_settings(database_url, redis_url, tmp_path)), FastAPI()
+    tasuki.install(app, current_user=current_user)
+    router = APIRouter(route_class=ProblemRoute)
+
+    @router.post("/fails-late")
+    async def fail_late(session: DbSession) -> None:
+        await tasuki.enqueue(session, jobs.echo)
+        raise ValidationFailed("on second thoughts, no")
+
+    app.include_router(router)
+    async with serving(app, tasuki) as url, Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+async def test_what_is_refused_late_leaves_nothing_behind(host: Client, database_url: str) -> None:
+    """An error that is answered too early does not reach the transaction, which then commits."""
+    answer = await host.post("/fails-late")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM tasks") == 0
+    await connection.close()
+
+
+async def test_a_failed_commit_is_a_problem_in_any_application(
+    host: Client, database_url: str
+) -> None:
+    """It fails after the endpoint has returned, and still the answer says when to come back."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(FAIL_AT_COMMIT)
+    await connection.close()
+
+    answer = await host.post("/api/v1/tasks", json={"name": "test.echo"})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "retry-after" in answer.headers
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_large_body_is_a_problem_in_any_application(
+    host: Client, *, is_chunked: bool
+) -> None:
+    """Programs read the code of an error; the framework's own answer is plain text."""
+    body = b'{"name": "' + b"x" * BODY_LIMIT + b'"}'
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        for start in range(0, len(body), 8_192):
+            yield body[start : start + 8_192]
+
+    answer = await host.post(
+        "/api/v1/tasks",
+        content=pieces() if is_chunked else body,
+        headers={"content-type": "application/json"},
+    )
+
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
