@@ -18,6 +18,7 @@ import httpx
 import psutil
 from pydantic import SecretStr
 
+from chaos.jobs import MOST_BYTES
 from chaos.ledger import TERMINAL, Book, History, Task, Verdict, judge
 from support.client import Client
 from support.system import EndedEarly, Part, System
@@ -35,6 +36,7 @@ SHORT = {
     "TASUKI_TASKS__RING_AGAIN_S": "1",
     "TASUKI_TASKS__CANCEL_GRACE_S": "0.5",
     "TASUKI_TASKS__LOOK_EVERY_S": "0.5",
+    "TASUKI_TASKS__MAX_ARTIFACT_BYTES": str(MOST_BYTES),
 }
 LONG_S = 40.0
 """Longest wait for what must come: generous, since the machine may be busy."""
@@ -270,12 +272,8 @@ class House:
             await asyncio.sleep(0.05)
 
     async def tasks(self) -> list[Task]:
-        """Read the database, not by way of Tasuki."""
-        connection = await asyncpg.connect(self.database_url)
-        try:
-            rows = await connection.fetch(_TASKS)
-        finally:
-            await connection.close()
+        """Read the database, not by way of Tasuki; wait for it while it is away."""
+        rows = await wait_until(self._read_tasks, within=LONG_S, what="the database")
         return [
             Task(
                 id=str(row["id"]),
@@ -286,8 +284,17 @@ class House:
                 result=row["result"] and json.loads(row["result"]),
                 events=[(seq, kind) for seq, kind in json.loads(row["events"])],
             )
-            for row in rows
+            for row in rows[0]
         ]
+
+    async def _read_tasks(self) -> list[Any]:
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                return [await connection.fetch(_TASKS)]
+            finally:
+                await connection.close()
+        return []
 
     async def verdict(self, *, within: float = LONG_S) -> Verdict:
         """Wait until all has ended, and judge what happened.

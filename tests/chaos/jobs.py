@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from chaos.ledger import Book
 from support.jobs import die
 from tasuki import Retry, TaskContext, task
 
+MOST_BYTES = 1_000_000
+"""Largest file of a task in a storm."""
 _RETRY = Retry(tries=3, first=timedelta(milliseconds=200))
 
 
@@ -63,6 +66,37 @@ async def work_cpu(
 ) -> dict[str, Any]:
     """Do as `work`, in a process of its own."""
     return await work(ctx, key=key, book=book, takes_s=takes_s, hold=hold, steps=steps, how=how)
+
+
+@task("chaos.work_local", lane="local", retry=_RETRY)
+async def work_local(
+    ctx: TaskContext, *, key: str, book: str, takes_s: float = 0, steps: int = 0, how: str = ""
+) -> dict[str, Any]:
+    """Do as `work`, in a web process."""
+    return await work(ctx, key=key, book=book, takes_s=takes_s, steps=steps, how=how)
+
+
+@task("chaos.endless")
+async def endless(ctx: TaskContext, *, key: str, book: str) -> None:
+    """Block the event loop for ever."""
+    await work(ctx, key=key, book=book)
+    while True:
+        time.sleep(0.05)
+
+
+@task("chaos.endless_cpu", lane="cpu", timeout=timedelta(seconds=1))
+async def endless_cpu(ctx: TaskContext, *, key: str, book: str) -> None:
+    """Compute for ever and never look up."""
+    await work(ctx, key=key, book=book)
+    while True:
+        pass
+
+
+@task("chaos.greedy")
+async def greedy(ctx: TaskContext, *, key: str, book: str) -> str:
+    """Return more than a file may hold in a storm."""
+    await work(ctx, key=key, book=book)
+    return "x" * (2 * MOST_BYTES)
 
 
 def _may_go(hold: str, attempt: int) -> bool:

@@ -64,7 +64,8 @@ class History:
     """All there is to judge.
 
     Attributes:
-        attempts: The client's lines: ``key``, ``outcome`` (``ok`` or ``unknown``), ``id``.
+        attempts: The client's lines: ``key``, ``outcome`` (``ok`` or ``unknown``), ``id``,
+            and the ``status`` of an answer that was no promise.
         effects: The tasks' lines: ``id``, ``attempt``, ``what`` (``start`` or ``end``).
         seen: The watchers' lines: ``watcher``, ``id``, ``seq``, ``type``.
         ends: Lines of one who looked meanwhile: ``id`` and the terminal ``state`` it saw.
@@ -140,6 +141,7 @@ def judge(history: History) -> Verdict:
         verdict.faults += [f"{task.key} ({task.id}): {fault}" for fault in told]
     verdict.faults += faults_of_watchers(history.seen, history.tasks)
     verdict.faults += _disagreements(history.attempts)
+    verdict.faults += _wrong_answers(history.attempts)
     verdict.faults += _changed_ends(history.ends, history.tasks)
     return verdict
 
@@ -211,6 +213,15 @@ def _disagreements(attempts: Iterable[Mapping[str, Any]]) -> list[str]:
         if line["outcome"] == "ok":
             ids[str(line["key"])].add(str(line["id"]))
     return [f"{key}: answered with {found}" for key, found in ids.items() if len(found) > 1]
+
+
+def _wrong_answers(attempts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return orders that were refused in another way than "not now"."""
+    return [
+        f"{line['key']}: answered with status {line['status']}"
+        for line in attempts
+        if line.get("status", 503) != 503
+    ]
 
 
 def _changed_ends(ends: Iterable[Mapping[str, Any]], tasks: Iterable[Task]) -> list[str]:

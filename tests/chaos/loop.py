@@ -3,8 +3,8 @@
 ``--broker rabbitmq`` takes RabbitMQ instead of Valkey. Twenty minutes on it, to be repeated at
 will: ``./dev chaos --broker rabbitmq --minutes 20 --seed 1``.
 
-Each round has a database and a broker of its own, its own seed, and prints one line. What the
-witnesses of a red round wrote is kept. Exits with 1 when a round was red.
+Each round has a database and a seed of its own, and prints its verdict and what was broken. What
+the witnesses of a red round wrote is kept. Exits with 1 when a round was red.
 """
 
 import argparse
@@ -15,8 +15,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Coroutine, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +27,69 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from chaos.house import House  # run as a file, so its folder comes first
 from chaos.storm import Storm
 from support.brokers import BROKERS, Broker, Rabbit, Valkey
+from support.databases import Postgres
 from support.rabbitmq import RabbitMq
-from support.servers import Servers, running_servers
+from support.servers import Servers
 from tasuki.core.logging import configure_logging
 
 _ROUND_S = 60.0
 
 
-async def storm(
-    servers: Servers, node: RabbitMq | None, folder: Path, *, seed: int, for_s: float
-) -> bool:
-    """Run one round; return whether it was good.
+@dataclass(frozen=True)
+class Ground:
+    """What all rounds stand on.
 
-    Args:
-        node: Where the bells go through; without it through a Valkey of the round's own.
+    Attributes:
+        postgres: Killed and started again, as the brokers are.
+        valkey: Carries the notices, and without `node` the bells as well.
+        node: RabbitMQ.
     """
-    url = await servers.create_database()
-    (folder / "valkey").mkdir(mode=0o700, parents=True)
+
+    postgres: Postgres
+    valkey: Valkey
+    node: RabbitMq | None
+
+    @property
+    def servers(self) -> Servers:
+        """Makes a database for each round."""
+        return Servers(postgres_dsn=self.postgres.dsn, redis_url=self.valkey.url)
+
+
+async def storm(ground: Ground, folder: Path, *, seed: int, for_s: float) -> bool:
+    """Run one round; return whether it was good."""
+    url = await ground.servers.create_database()
+    folder.mkdir(mode=0o700)
+    ground.valkey.forget()
     with ExitStack() as stack:
-        broker: Broker
-        if node is None:
-            broker = stack.enter_context(Valkey(folder / "valkey"))
-        else:
-            broker = Rabbit(node, stack.enter_context(node.vhost()))
-        redis_url = broker.redis_url or servers.redis_url
-        async with House(folder, url, redis_url, broker_url=broker.url).open() as house:
-            verdict = await Storm(house, broker, seed=seed).run(for_s=for_s)
-            faults = len(house.kills.read())
-    await servers.drop_database(url)
-    print(f"seed={seed} seconds={for_s:g} kills={faults} {verdict}", flush=True)
+        brokers: list[Broker] = [ground.valkey]
+        if ground.node is not None:
+            brokers.insert(0, Rabbit(ground.node, stack.enter_context(ground.node.vhost())))
+        house = House(folder, url, ground.valkey.url, broker_url=brokers[0].url)
+        async with house.open():
+            going = Storm(house, *brokers, seed=seed, postgres=ground.postgres)
+            verdict = await going.run(for_s=for_s)
+            faults = Counter(_fault(line) for line in house.kills.read())
+    await ground.servers.drop_database(url)
+    print(f"seed={seed} seconds={for_s:g} {verdict}", flush=True)
+    print("  " + ", ".join(f"{what} {n}" for what, n in sorted(faults.items())), flush=True)
     return verdict.is_good
+
+
+def _fault(line: dict[str, Any]) -> str:
+    return " ".join(str(line[word]) for word in ("what", "part") if word in line)
+
+
+@contextmanager
+def ground_for(broker: str, place: Path) -> Generator[Ground]:
+    """Start the servers."""
+    (place / "valkey").mkdir(mode=0o700)
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres(place / "postgres"))
+        valkey = stack.enter_context(Valkey(place / "valkey"))
+        node = stack.enter_context(RabbitMq(place / "rabbitmq")) if broker == "rabbitmq" else None
+        ground = Ground(postgres, valkey, node)
+        asyncio.run(ground.servers.make_template())
+        yield ground
 
 
 def is_good(going: Coroutine[Any, Any, bool]) -> bool:
@@ -78,15 +113,11 @@ def main() -> int:
     deadline = time.monotonic() + options.minutes * 60
     red = rounds = 0
     place = Path(tempfile.mkdtemp(prefix="tasuki-chaos-"))
-    with ExitStack() as stack:
-        servers = stack.enter_context(running_servers(_made(place / "servers")))
-        node = None
-        if options.broker == "rabbitmq":
-            node = stack.enter_context(RabbitMq(place / "rabbitmq"))
+    with ground_for(options.broker, place) as ground:
         while (left_s := deadline - time.monotonic()) > 0:
             folder = place / f"seed-{seed}"
             for_s = min(_ROUND_S, max(left_s, 5.0))
-            if is_good(storm(servers, node, folder, seed=seed, for_s=for_s)):
+            if is_good(storm(ground, folder, seed=seed, for_s=for_s)):
                 shutil.rmtree(folder)
             else:
                 red += 1
@@ -97,11 +128,6 @@ def main() -> int:
         shutil.rmtree(place)
     print(f"{rounds} rounds, {red} red")
     return 1 if red else 0
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 if __name__ == "__main__":

@@ -6,47 +6,52 @@ to the machine. So a red seed is a strong hint and not always a repetition.
 
 import asyncio
 import contextlib
-import json
-import os
 import random
-import signal
-import subprocess
 import time
-import uuid
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import httpx
-from redis.exceptions import RedisError
 
-from chaos.house import LEASE_S, LONG_S, House, children, signed_in
+from chaos.faults import Faults
+from chaos.house import LEASE_S, LONG_S, House, signed_in
 from chaos.ledger import TERMINAL, Verdict
 from support.brokers import Broker
 from support.client import Client
+from support.databases import Postgres
 
 _CLIENTS = 3
-_ROLES = ("io", "cpu", "web", "scheduler")
+_LANES = {"chaos.work": 5, "chaos.work_cpu": 2, "chaos.work_local": 2}  # how often
+_POISON = ("chaos.endless", "chaos.endless_cpu", "chaos.greedy")
+_CHANCE_OF_POISON = 0.008
 
 
 class Storm:
     """One run on a house of its own.
 
     Args:
-        broker: What the house's bells go through; it is killed as well.
+        brokers: What the house's bells and notices go through; they are killed as well.
         seed: Same seed, same schedule.
+        postgres: The house's database server, if nobody else uses it.
     """
 
-    def __init__(self, house: House, broker: Broker, *, seed: int) -> None:
+    def __init__(
+        self, house: House, *brokers: Broker, seed: int, postgres: Postgres | None = None
+    ) -> None:
         self._house = house
-        self._broker = broker
-        self._faults = _numbers(seed, "faults")
+        self._faults = Faults(house, brokers, postgres, _numbers(seed, "faults"))
+        self._pauses = _numbers(seed, "pauses")
         self._orders = [_numbers(seed, f"orders {number}") for number in range(_CLIENTS)]
         self._is_over = False
         self._watching: list[asyncio.Task[None]] = []
+        self._given_up: list[tuple[str, dict[str, Any]]] = []
+        self._cancelling: list[asyncio.Task[None]] = []
 
-    async def run(self, *, for_s: float) -> Verdict:
-        """Order and break things for so long, then let all end, and judge."""
+    async def run(self, *, for_s: float, strikes: int = 1) -> Verdict:
+        """Order and break things for so long, then let all end, and judge.
+
+        Args:
+            strikes: Go on until so many things were broken, on a machine that is slow.
+        """
         house = self._house
         await house.keep("web", house.web)
         await asyncio.gather(
@@ -58,11 +63,14 @@ class Storm:
             parties = [self._order_for_ever(client, rng) for rng in self._orders]
             going = asyncio.gather(*parties, self._look_for_ever())
             deadline = time.monotonic() + for_s
-            while time.monotonic() < deadline:
-                await self._break_something()
-                await asyncio.sleep(self._faults.uniform(0.2, 1.5))
+            struck = 0
+            while time.monotonic() < deadline or struck < strikes:
+                struck += 1
+                await self._faults.strike()
+                await asyncio.sleep(self._pauses.uniform(0.2, 1.5))
             self._is_over = True
             await going
+            await asyncio.gather(*self._cancelling, self._come_back(client))
             verdict = await house.verdict(within=2 * LONG_S)
             if self._watching:
                 await asyncio.wait(self._watching, timeout=LONG_S)
@@ -75,16 +83,33 @@ class Storm:
             name, args = self._random_order(rng)
             is_patient, is_watched, is_cancelled = (rng.random() < p for p in (0.7, 0.2, 0.1))
             task_id = await self._house.order_by_http(client, name, args)
-            while task_id is None and is_patient:
-                await asyncio.sleep(0.2)
-                task_id = await self._house.order_by_http(client, name, args)
-            if task_id is None:
+            if task_id is None and not is_patient:
+                self._given_up.append((name, args))
                 continue
+            while task_id is None:
+                task_id = await self._order_again(client, name, args)
             if is_watched:
                 self._watching.append(self._house.watch(client, task_id))
             if is_cancelled:
-                with contextlib.suppress(httpx.TransportError):
-                    await client.post(f"{self._house.system.url}/api/v1/tasks/{task_id}/cancel")
+                pauses = [rng.uniform(0, 1.5) for _ in range(rng.choice([1, 1, 2]))]
+                self._cancelling.append(self._house.own(self._cancel(client, task_id, pauses)))
+
+    async def _order_again(self, client: Client, name: str, args: dict[str, Any]) -> str | None:
+        await asyncio.sleep(0.2)
+        return await self._house.order_by_http(client, name, args)
+
+    async def _come_back(self, client: Client) -> None:
+        """Order again what was given up, under the same keys: some of it was accepted."""
+        for name, args in self._given_up:
+            while await self._order_again(client, name, args) is None:
+                pass
+
+    async def _cancel(self, client: Client, task_id: str, pauses: list[float]) -> None:
+        """Cancel it: before its claim, in its run, at its end or after it, perhaps twice."""
+        for pause_s in pauses:
+            await asyncio.sleep(pause_s)
+            with contextlib.suppress(httpx.TransportError):
+                await client.post(f"{self._house.system.url}/api/v1/tasks/{task_id}/cancel")
 
     def _random_order(self, rng: random.Random) -> tuple[str, dict[str, Any]]:
         kind = rng.choices(
@@ -97,7 +122,9 @@ class Storm:
             "raise": {"how": "raise"},
             "poison": {"how": rng.choice(["kill", "exit", "segfault"])},
         }
-        name = rng.choices(["chaos.work", "chaos.work_cpu"], weights=[3, 1])[0]
+        name = rng.choices(list(_LANES), weights=list(_LANES.values()))[0]
+        if rng.random() < _CHANCE_OF_POISON:
+            return rng.choice(_POISON), self._house.arguments()
         return name, self._house.arguments(**how[kind])
 
     async def _look_for_ever(self) -> None:
@@ -106,66 +133,6 @@ class Storm:
                 if task.state in TERMINAL:
                     self._house.ends.write(id=task.id, state=task.state)
             await asyncio.sleep(1)
-
-    async def _break_something(self) -> None:
-        faults: list[Callable[[], Awaitable[None]]] = [
-            self._kill,
-            self._kill,
-            self._kill_child,
-            self._stall,
-            self._forget,
-            self._cut,
-            self._restart_broker,
-            self._ring_in_vain,
-        ]
-        await self._faults.choice(faults)()
-
-    async def _kill(self) -> None:
-        role = self._faults.choice(_ROLES)
-        self._house.kill(self._house.kept[role], "storm")
-
-    async def _kill_child(self) -> None:
-        with contextlib.suppress(Exception):  # it may have died this very moment
-            found = children(self._house.kept["cpu"])
-            if found:
-                self._house.kill_pid(self._faults.choice(found))
-
-    async def _stall(self) -> None:
-        """Stop a worker past its lease, and let it go on as if nothing had been."""
-        part = self._house.kept[self._faults.choice(["io", "cpu"])]
-        self._house.kills.write(what="stall", part=part.name)
-        with contextlib.suppress(ProcessLookupError):
-            part.signal(signal.SIGSTOP)
-            await asyncio.sleep(LEASE_S * self._faults.uniform(0.5, 2))
-            part.signal(signal.SIGCONT)
-
-    async def _forget(self) -> None:
-        self._house.kills.write(what="forget")
-        await _try(self._broker.forget)
-
-    async def _cut(self) -> None:
-        self._house.kills.write(what="cut")
-        await _try(self._broker.cut)
-
-    async def _restart_broker(self) -> None:
-        self._house.kills.write(what="kill", part="broker")
-        await asyncio.to_thread(self._broker.kill)
-        await asyncio.sleep(self._faults.uniform(0, 1))
-        await asyncio.to_thread(self._broker.start)
-
-    async def _ring_in_vain(self) -> None:
-        """Push what no worker can read."""
-        self._house.kills.write(what="garbage")
-        for queue in ("default", "default.cpu"):
-            text = json.dumps({"body": os.urandom(8).hex(), "properties": {}})
-            bodies = (text.encode(), uuid.uuid4().bytes)
-            await _try(partial(self._broker.spoil, queue, *bodies))
-
-
-async def _try(fault: Callable[[], None]) -> None:
-    """Do it, unless the broker is in no state for it."""
-    with contextlib.suppress(RedisError, OSError, subprocess.SubprocessError):
-        await asyncio.to_thread(fault)
 
 
 def _numbers(seed: int, use: str) -> random.Random:

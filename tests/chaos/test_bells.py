@@ -5,29 +5,14 @@ import base64
 import json
 import uuid
 from functools import partial
-from typing import Any
 
 import pytest
 
 from chaos import jobs
+from chaos.bells import ring, send
 from chaos.house import House, until
 from support.brokers import Broker, Rabbit
 from support.system import Part
-from tasuki.tasks.celery import build_celery_app
-
-
-def ring(url: str, house: House, count: int, **kwargs: Any) -> None:
-    """Ring for `chaos.work` so many times."""
-    send(url, house, count, "chaos.work", "default", kwargs={"queue": "default", **kwargs})
-
-
-def send(url: str, house: House, count: int, name: str, to: str, **options: Any) -> None:
-    """Send so many messages for a task to one of the broker's queues."""
-    app = build_celery_app(url, house.tasuki.catalogue)
-    with app.producer_pool.acquire(block=True) as producer:
-        for _ in range(count):
-            app.send_task(name, queue=to, producer=producer, ignore_result=True, **options)
-    app.close()
 
 
 async def test_a_hundred_bells_and_garbage_are_one_run(house_on: House, broker: Broker) -> None:

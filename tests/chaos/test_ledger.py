@@ -25,6 +25,7 @@ GOOD = Task(
     ],
 )
 ORDERED = {"key": "a", "outcome": "ok", "id": "1"}
+REFUSED = {"key": "a", "outcome": "unknown", "status": 500}
 SEEN = [
     {"watcher": "w", "id": "1", "seq": seq, "type": kind}
     for seq, kind in [(4, "snapshot"), (5, "progress"), (6, "succeeded")]
@@ -73,7 +74,8 @@ def test_a_good_history_is_good() -> None:
         (lambda: replace(HISTORY, seen=[*SEEN, SEEN[2]]), "w saw"),
         (lambda: replace(HISTORY, seen=SEEN[:2]), "did not see the end"),
         (lambda: replace(HISTORY, ends=[{"id": "1", "state": "failed"}]), "was failed, is succ"),
-        (lambda: replace(HISTORY, attempts=[ORDERED, {**ORDERED, "id": "2"}]), "answered with"),
+        (lambda: replace(HISTORY, attempts=[ORDERED, {**ORDERED, "id": "2"}]), "answered with {"),
+        (lambda: replace(HISTORY, attempts=[ORDERED, REFUSED]), "answered with status 500"),
     ],
 )
 def test_each_fault_is_seen(history: Callable[[], History], says: str) -> None:

@@ -103,8 +103,7 @@ async def test_a_result_above_the_limit_fails_its_task_and_nothing_else(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
     """One greedy task may fill neither the disk nor the memory of all, in either lane."""
-    env = {"TASUKI_TASKS__MAX_ARTIFACT_BYTES": "1000000"}
-    async with House(tmp_path, database_url, redis_url, env=env).open() as house:
+    async with House(tmp_path, database_url, redis_url).open() as house:
         await house.start("io", "cpu", "scheduler")
         for large, work in (
             (jobs.large, chaos_jobs.work),
@@ -127,7 +126,10 @@ async def test_a_huge_result_holds_up_nobody(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
     """Turning 200 MB into JSON takes seconds; leases and neighbours must live through it."""
-    env = {"TASUKI_TASKS__LEASE_S": "10"}  # a third of what a system really has
+    env = {
+        "TASUKI_TASKS__LEASE_S": "10",  # a third of what a system really has
+        "TASUKI_TASKS__MAX_ARTIFACT_BYTES": "300000000",
+    }
     async with House(tmp_path, database_url, redis_url, env=env).open() as house:
         await house.worker()
         huge = await order(house, jobs.large, size=200_000_000)

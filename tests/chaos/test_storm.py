@@ -10,8 +10,8 @@ _FOR_S = 7.0
 
 async def test_a_storm_of_faults_loses_nothing(house_on: House, broker: Broker) -> None:
     """Everything at once, in an order nobody thought of: accepted is still kept."""
-    verdict = await Storm(house_on, broker, seed=_SEED).run(for_s=_FOR_S)
+    verdict = await Storm(house_on, broker, seed=_SEED).run(for_s=_FOR_S, strikes=4)
 
     assert verdict.is_good, f"seed {_SEED}: {verdict}"
     assert verdict.acknowledged > 10
-    assert len(house_on.kills.read()) > 3
+    assert len(house_on.kills.read()) >= 4

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from signal import Signals
 from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.error import HTTPError
@@ -44,6 +45,9 @@ class Broker(Protocol):
 
     def start(self) -> None:
         """Start it again."""
+
+    def signal(self, number: Signals) -> None:
+        """Send it a signal, to stop and to continue it."""
 
     def forget(self) -> None:
         """Take all messages and queues away, while it runs."""
@@ -101,6 +105,11 @@ class Valkey:
         self._process.wait(10)
         self._stack.close()
 
+    def signal(self, number: Signals) -> None:
+        """See `Broker.signal`."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def forget(self) -> None:
         """See `Broker.forget`."""
         with self._client() as client:
@@ -156,6 +165,10 @@ class Rabbit:
     def start(self) -> None:
         """See `Broker.start`."""
         self._node.start()
+
+    def signal(self, number: Signals) -> None:
+        """See `Broker.signal`."""
+        self._node.signal(number)
 
     def forget(self) -> None:
         """See `Broker.forget`."""

@@ -140,6 +140,11 @@ class RabbitMq:
         self._process.wait(10)
         self._stack.close()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
     @contextmanager
     def vhost(self) -> Generator[str]:
         """Make a fresh virtual host, and return its URL."""
