@@ -56,10 +56,24 @@ async def test_a_queue_tells_what_waits_and_what_went_through(live: Live) -> Non
 
     assert (io["waiting"], io["scheduled"], io["running"]) == (1, 1, 0)
     assert 0 <= io["oldest_due_s"] < 30
-    assert io["ended_per_minute"] == 1.0
+    assert (io["ended_per_minute"], io["failed_lately"], io["retrying"]) == (1.0, 0, 0)
     assert (cpu["waiting"], cpu["ended_per_minute"]) == (1, 0)
     idle = await place(admin, "cleanup")
     assert (idle["waiting"], idle["oldest_due_s"], idle["ended_per_minute"]) == (0, None, 0)
+    assert idle["dispatch_lag_s"] is None
+
+
+async def test_a_queue_tells_what_goes_wrong_in_it(live: Live) -> None:
+    """What failed for good, and what failed once and will be tried again, are two numbers."""
+    admin = await live.user("boss", role="admin")
+    await admin.order("test.fail", fatal=True)
+    await admin.order("test.fail")
+    assert live.engine.pump is not None
+    await live.engine.pump.answer("default")
+
+    found = await place(admin)
+
+    assert (found["failed_lately"], found["retrying"]) == (1, 1)
 
 
 async def test_a_queue_tells_the_bells_in_the_broker(live: Live) -> None:
@@ -93,6 +107,10 @@ async def test_workers_are_those_that_live(system: System) -> None:
         for task_id in orders:
             await admin.ended(task_id)
 
+        assert [[task["id"] for task in busy[lane]["tasks"]] for lane in ("io", "cpu")] == [
+            [task_id] for task_id in orders
+        ]
+        assert idle["io"]["tasks"] == []
         assert [(idle[lane]["running"], busy[lane]["running"]) for lane in ("io", "cpu")] == [
             (0, 1),
             (0, 1),
@@ -109,6 +127,8 @@ async def test_workers_are_those_that_live(system: System) -> None:
             return not await living(admin)
 
         await wait_until(is_empty, within=10, what="the killed worker's absence")
+        (lost,) = (await admin.get(WORKERS)).json()["lost"]  # the other said that it stops
+        assert (lost["lane"], lost["pid"]) == ("cpu", cpu.process.pid)
         assert "none alive" in system.command("doctor").stdout
 
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from support import jobs
+from support.client import Client
 from support.engine import Bench
 from support.live import Live
 from tasuki.cli.main import app as command
@@ -21,6 +22,7 @@ from tasuki.tasks import TaskRecord
 from tasuki.tasks.errors import TaskAlreadyRunning, TaskNotFinished, TaskNotFound
 from tasuki.tasks.records import TaskFilter
 from tasuki.tasks.replays import ReplayWanted
+from tasuki.tasks.replays import repository as replay_rows
 from tasuki.tasks.replays.tasks import replay as replay_many
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
@@ -283,7 +285,9 @@ async def test_nobody_replays_the_tasks_of_others_by_name(
     assert (await user.post(TASKS, json=body)).status_code == 403
 
 
-@pytest.mark.parametrize("body", [{"state": "succeeded"}, {"limit": 0}, {"nome": "x"}])
+@pytest.mark.parametrize(
+    "body", [{"state": "succeeded"}, {"state": []}, {"limit": 0}, {"nome": "x"}]
+)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_filter_that_means_nothing_is_refused(
     site: Live, scopes: tuple[str, ...], body: dict[str, Any]
@@ -292,6 +296,95 @@ async def test_a_filter_that_means_nothing_is_refused(
     user = await site.user(f"replayer{next(numbers)}", scopes=scopes)
 
     assert (await user.post(f"{TASKS}/replay", json=body)).status_code == 422
+
+
+# What did not succeed
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_failures_are_listed_until_they_are_replayed(
+    site: Live, scopes: tuple[str, ...]
+) -> None:
+    """The list is what is left to do; newest first, page by page, and never somebody else's."""
+    user = await site.user(f"replayer{next(numbers)}", scopes=scopes)
+    other = await site.user(f"replayer{next(numbers)}", scopes=scopes)
+    old = [await user.order("test.fail", fatal=True) for _ in range(3)]
+    cancelled = await user.order("test.echo")
+    await user.post(f"{TASKS}/{cancelled}/cancel")
+    await other.order("test.fail", fatal=True)
+    await site.work()
+
+    assert await failures(user, limit=2) == [cancelled, *reversed(old)]
+    await user.post(f"{TASKS}/{old[1]}/replay")
+
+    assert await failures(user) == [cancelled, old[2], old[0]]
+    assert await failures(user, state=["failed", "crashed"], name="test.fail") == [old[2], old[0]]
+    assert await failures(user, state="cancelled") == [cancelled]
+    assert await failures(user, error_type="Fatal", limit=1) == [old[2], old[0]]
+    assert await failures(user, since="2999-01-01T00:00:00Z") == []
+
+
+async def failures(user: Client, **query: Any) -> list[str]:
+    """Return the ids of all pages."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await user.get(f"{TASKS}/failures", params={**query, **cursor})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        found += [task["id"] for task in page["items"]]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_failures_are_counted_by_name_and_error(
+    site: Live, scopes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two thousand failures are usually two mistakes; one look must tell."""
+    user = await site.user(f"replayer{next(numbers)}", scopes=scopes)
+    old = [await user.order("test.fail", fatal=True) for _ in range(3)]
+    cancelled = await user.order("test.echo")
+    await user.post(f"{TASKS}/{cancelled}/cancel")
+    await site.work()
+
+    everything = (await user.get(f"{TASKS}/failures/groups")).json()
+    failed_only = (await user.get(f"{TASKS}/failures/groups?state=failed")).json()
+    monkeypatch.setattr(replay_rows, "_MOST_COUNTED", 2)
+    cut = (await user.get(f"{TASKS}/failures/groups")).json()
+
+    assert (everything["total"], everything["is_more"]) == (4, False)
+    assert [(one["name"], one["error_type"], one["count"]) for one in everything["items"]] == [
+        ("test.fail", "Fatal", 3),
+        ("test.echo", "Cancelled", 1),
+    ]
+    assert everything["items"][0]["last_id"] == old[-1]
+    assert everything["items"][0]["last_message"] == "no use"
+    assert [one["count"] for one in failed_only["items"]] == [3]
+    assert (cut["total"], cut["is_more"]) == (2, True)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_one_kind_of_error_is_replayed_and_found_by_its_replays(
+    site: Live, scopes: tuple[str, ...]
+) -> None:
+    """The cause of one error is mended; what failed for another reason stays as it is."""
+    user = await site.user(f"replayer{next(numbers)}", scopes=scopes)
+    old = await user.order("test.fail", fatal=True)
+    cancelled = await user.order("test.echo")
+    await user.post(f"{TASKS}/{cancelled}/cancel")
+    await site.work()
+
+    order = {"state": ["failed", "crashed"], "error_type": "Fatal"}
+    accepted = await user.post(f"{TASKS}/replay", json=order)
+    await site.work("cleanup")
+
+    record = await user.task(accepted.json()["id"])
+    assert record["result"] == {"replayed": 1, "skipped": 0}
+    found = (await user.get(TASKS, params={"replay_of": old})).json()["items"]
+    assert [task["replay_of"] for task in found] == [old]
+    assert await failures(user) == [cancelled]
 
 
 # On the command line

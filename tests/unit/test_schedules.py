@@ -26,6 +26,20 @@ def test_slots_of_an_interval_are_the_same_for_everyone() -> None:
     assert slots == [[NOON + timedelta(minutes=20), NOON + timedelta(minutes=40)]] * 3
 
 
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(hours=1), "every hour"),
+        (timedelta(minutes=90), "every 90 minutes"),
+        (timedelta(days=14), "every 2 weeks"),
+        (timedelta(seconds=2.5), "every 2.5 seconds"),
+    ],
+)
+def test_an_interval_is_told_in_words(span: timedelta, words: str) -> None:
+    """Operators read it, and need not count seconds."""
+    assert str(Every(span)) == words
+
+
 def test_cron_speaks_the_time_of_its_place() -> None:
     """Half past eight in Tokyo is half past eleven at night in UTC."""
     cron = Cron("30 8 * * MON-FRI", timezone="Asia/Tokyo")

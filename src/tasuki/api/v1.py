@@ -37,6 +37,7 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     )
     if with_accounts:
         router.include_router(accounts)
-    for capability in (activity, reports, tasks, replays, batches, schedules, observing):
+    # Replays before tasks: `/tasks/failures` is no task's id.
+    for capability in (activity, reports, replays, tasks, batches, schedules, observing):
         router.include_router(capability)
     return router

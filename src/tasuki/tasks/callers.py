@@ -1,18 +1,51 @@
-"""What the endpoints of tasks and batches need to know about who is calling."""
+"""What the endpoints of tasks and batches share: who is calling, and pages of tasks."""
 
+from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 
 from tasuki.tasks.events import Viewer
+from tasuki.tasks.records import TaskRecord
+from tasuki.tasks.schemas import TaskOut
 from tasuki.web.depends import CurrentUser, provided, recheck
 from tasuki.web.draining import Draining
+from tasuki.web.paging import Page, bad_cursor, read_cursor, write_cursor
 from tasuki.web.principal import Principal
 
 
 def owner_filter(user: Principal) -> int | None:
     """Return whose tasks a caller may touch; none: everybody's."""
     return None if user.is_admin else user.id
+
+
+def read_id(cursor: str | None) -> UUID | None:
+    """Return the id of the last task of the page before.
+
+    Raises:
+        ValidationFailed: The cursor is not one of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return UUID(read_cursor(cursor))
+    except ValueError as exc:
+        raise bad_cursor() from exc
+
+
+def page_of(found: Sequence[TaskRecord], limit: int) -> Page[TaskOut]:
+    """Return a page of tasks.
+
+    Args:
+        found: One more than belong on the page, if there are more.
+    """
+    shown = found[:limit]
+    is_more = len(found) > limit
+    return Page(
+        items=[TaskOut.of(record) for record in shown],
+        next=write_cursor(shown[-1].id) if is_more else None,
+    )
 
 
 def _viewer(

@@ -25,6 +25,7 @@ from tasuki.core.database import Base
 
 _When = DateTime(timezone=True)
 _IS_WAITING = text("state IN ('scheduled', 'queued', 'retrying')")
+_IS_UNSUCCESSFUL = text("state IN ('failed', 'crashed', 'timed_out', 'cancelled', 'expired')")
 _IS_HELD = text("state IN ('running', 'cancelling')")
 
 
@@ -110,6 +111,7 @@ class TaskRow(Base):
         Index("tasks_of_owner", "owner_id", text("id DESC")),
         Index("tasks_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
         Index("tasks_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        Index("tasks_unsuccessful", "id", postgresql_where=_IS_UNSUCCESSFUL),
         Index("tasks_of_batch", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("tasks_of_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("tasks_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),

@@ -113,4 +113,5 @@ class TaskFilter:
     queue: str | None = None
     batch_id: UUID | None = None
     parent_id: UUID | None = None
+    replay_of: UUID | None = None
     tag: str | None = None

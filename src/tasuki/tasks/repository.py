@@ -15,6 +15,7 @@ from tasuki.tasks.models import ArtifactRow, EpochRow, TaskEventRow, TaskRow
 from tasuki.tasks.records import Moved, Order, TaskEvent, TaskFilter, TaskHandle, TaskRecord
 from tasuki.tasks.states import State
 
+_EQUAL = ("owner_id", "state", "name", "queue", "batch_id", "parent_id", "replay_of")
 _SHOWN = [name for name in TaskRecord.__dataclass_fields__ if name not in {"state", "artifact"}]
 
 # All rows by one statement of plain text: every order waits for this one, and building it
@@ -140,28 +141,30 @@ class TaskRepository:
         self, session: Session, task_id: UUID, *, owner_id: int | None
     ) -> TaskRecord | None:
         """Return a task; with an owner only if it is theirs."""
-        query = _records().where(TaskRow.id == task_id)
+        query = select_records().where(TaskRow.id == task_id)
         if owner_id is not None:
             query = query.where(TaskRow.owner_id == owner_id)
         row = (await session.execute(query)).first()
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
     async def find_by_unique_key(
         self, session: Session, key: str, *, owner_id: int | None
     ) -> TaskRecord | None:
         """Return the newest task that was ordered with a unique key, ended or not."""
-        query = _records().where(TaskRow.unique_key == key).order_by(TaskRow.id.desc()).limit(1)
+        query = (
+            select_records().where(TaskRow.unique_key == key).order_by(TaskRow.id.desc()).limit(1)
+        )
         if owner_id is not None:
             query = query.where(TaskRow.owner_id == owner_id)
         row = (await session.execute(query)).first()
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
     async def page(
         self, session: Session, wanted: TaskFilter, *, before: UUID | None, limit: int
     ) -> list[TaskRecord]:
         """Return tasks, newest first, from the one after ``before``."""
-        query = _records().order_by(TaskRow.id.desc()).limit(limit)
-        for column in ("owner_id", "state", "name", "queue", "batch_id", "parent_id"):
+        query = select_records().order_by(TaskRow.id.desc()).limit(limit)
+        for column in _EQUAL:
             value = getattr(wanted, column)
             if value is not None:
                 query = query.where(getattr(TaskRow, column) == value)
@@ -169,7 +172,7 @@ class TaskRepository:
             query = query.where(TaskRow.tags.contains([wanted.tag]))
         if before is not None:
             query = query.where(TaskRow.id < before)
-        return [_record(row) for row in await session.execute(query)]
+        return [record_of(row) for row in await session.execute(query)]
 
     async def hold(self, session: Session, task_id: UUID, *, token: UUID) -> State | None:
         """Return the state of a task that a lease holds, and keep it from being cancelled.
@@ -258,7 +261,8 @@ async def _cancel(
     return cancelled
 
 
-def _records() -> Select[Any]:
+def select_records() -> Select[Any]:
+    """Return the query that gives what `record_of` takes."""
     return select(
         TaskRow.state,
         *(getattr(TaskRow, name) for name in _SHOWN),
@@ -270,7 +274,8 @@ def _records() -> Select[Any]:
     ).outerjoin(ArtifactRow, ArtifactRow.id == TaskRow.artifact_id)
 
 
-def _record(row: Any) -> TaskRecord:
+def record_of(row: Any) -> TaskRecord:
+    """Return a row of `select_records` as a record."""
     artifact = None
     if row.file_id is not None:
         artifact = Artifact(

@@ -11,7 +11,7 @@ from tasuki.core.database import Database
 from tasuki.core.errors import Forbidden
 from tasuki.core.notices import Notices
 from tasuki.tasks.artifacts import ArtifactStore
-from tasuki.tasks.callers import Watcher, owner_filter
+from tasuki.tasks.callers import Watcher, owner_filter, page_of, read_id
 from tasuki.tasks.errors import TaskNotFinished
 from tasuki.tasks.events import Position, TaskWatch
 from tasuki.tasks.records import TaskFilter, TaskRecord
@@ -27,7 +27,7 @@ from tasuki.web.depends import (
     registry_of,
 )
 from tasuki.web.downloads import file_response
-from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, read_cursor, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
 from tasuki.web.sse import EventStreamResponse
@@ -73,6 +73,7 @@ async def list_tasks(
     queue: Word = None,
     batch_id: UUID | None = None,
     parent_id: UUID | None = None,
+    replay_of: UUID | None = None,
     tag: Word = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -85,15 +86,11 @@ async def list_tasks(
         queue=queue,
         batch_id=batch_id,
         parent_id=parent_id,
+        replay_of=replay_of,
         tag=tag,
     )
-    found = await tasks.page(session, wanted, before=_before(cursor), limit=limit + 1)
-    shown = found[:limit]
-    is_more = len(found) > limit
-    return Page(
-        items=[TaskOut.of(record) for record in shown],
-        next=write_cursor(shown[-1].id) if is_more else None,
-    )
+    found = await tasks.page(session, wanted, before=read_id(cursor), limit=limit + 1)
+    return page_of(found, limit)
 
 
 @router.get("/task-status/{task_id}")
@@ -175,15 +172,6 @@ async def task_result(
 def location_of(task_id: UUID) -> str:
     """Return the path of a task."""
     return f"/api/v1/tasks/{task_id}"
-
-
-def _before(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(read_cursor(cursor))
-    except ValueError as exc:
-        raise bad_cursor() from exc
 
 
 async def _find(

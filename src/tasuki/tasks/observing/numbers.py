@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from collections import defaultdict
 
-from tasuki.tasks.observing.records import Ended, Picture, WorkerRecord
+from tasuki.tasks.observing.records import Ended, HeldTask, Picture, WorkerRecord
 from tasuki.tasks.observing.repository import ObservingRepository
 
 KEEP_S = 5.0
 """Numbers are no older than this."""
 LATELY_S = 300.0
 """Throughput is told over so many seconds."""
+_MOST_HELD = 10  # tasks that are named for each worker
 
 
 class TaskNumbers:
@@ -46,6 +48,17 @@ class TaskNumbers:
     async def workers(self) -> list[WorkerRecord]:
         """Return the living workers."""
         return await self._repository.workers(alive_s=self._alive_s)
+
+    async def lost_workers(self) -> list[WorkerRecord]:
+        """Return the workers of the last hour that fell silent without a word."""
+        return await self._repository.workers(alive_s=self._alive_s, is_alive=False)
+
+    async def held(self) -> dict[str, list[HeldTask]]:
+        """Return the tasks that workers hold, by worker; of each no more than ten."""
+        found: dict[str, list[HeldTask]] = defaultdict(list)
+        for task in await self._repository.held(most=_MOST_HELD):
+            found[task.worker].append(task)
+        return found
 
     async def ended_lately(self) -> list[Ended]:
         """Return how many tasks of each queue ended in the last `LATELY_S` seconds."""

@@ -4,9 +4,9 @@ from tasuki.tasks.celery import broker_queue
 from tasuki.tasks.declare import Catalogue
 from tasuki.tasks.observing.broker import BrokerDepths
 from tasuki.tasks.observing.numbers import LATELY_S, TaskNumbers
-from tasuki.tasks.observing.records import Picture
+from tasuki.tasks.observing.records import Ended, Picture
 from tasuki.tasks.observing.schemas import QueueOut
-from tasuki.tasks.states import LANES, WAITING, WORKER_LANES
+from tasuki.tasks.states import LANES, WAITING, WORKER_LANES, State
 
 
 class QueueOverview:
@@ -26,7 +26,7 @@ class QueueOverview:
             Unavailable: The database does not answer.
         """
         picture = await self._numbers.picture()
-        ended = {(row.queue, row.lane): row.count for row in await self._numbers.ended_lately()}
+        ended = {(row.queue, row.lane): row for row in await self._numbers.ended_lately()}
         places = [(queue, lane) for queue in self._catalogue.queues for lane in LANES]
         names = {
             (queue, lane): broker_queue(queue, lane)
@@ -38,24 +38,30 @@ class QueueOverview:
             _queue(
                 picture,
                 place,
-                ended=ended.get(place, 0),
+                ended=ended.get(place),
                 bells=bells.get(names.get(place, "")),
             )
             for place in places
         ]
 
 
-def _queue(picture: Picture, place: tuple[str, str], *, ended: int, bells: int | None) -> QueueOut:
+def _queue(
+    picture: Picture, place: tuple[str, str], *, ended: Ended | None, bells: int | None
+) -> QueueOut:
     groups = [group for group in picture.standing if (group.queue, group.lane) == place]
     waiting = [group for group in groups if group.state in WAITING]
-    ages = [age for group in waiting for age in (group.unrung_s, group.untaken_s)]
+    unrung = [group.unrung_s for group in waiting if group.unrung_s is not None]
+    untaken = [group.untaken_s for group in waiting if group.untaken_s is not None]
     return QueueOut(
         queue=place[0],
         lane=place[1],
         waiting=sum(group.due for group in waiting),
         scheduled=sum(group.count - group.due for group in waiting),
         running=sum(group.count for group in groups if group.state not in WAITING),
-        oldest_due_s=max((age for age in ages if age is not None), default=None),
-        ended_per_minute=round(ended * 60 / LATELY_S, 3),
+        retrying=sum(group.count for group in waiting if group.state == State.RETRYING),
+        oldest_due_s=max(unrung + untaken, default=None),
+        dispatch_lag_s=max(unrung, default=None),
+        ended_per_minute=round(ended.count * 60 / LATELY_S, 3) if ended else 0,
+        failed_lately=ended.failed if ended else 0,
         bells=bells,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,16 +38,35 @@ class Count:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How many tasks of a queue and lane ended lately."""
+    """How many tasks of a queue and lane ended lately.
+
+    Attributes:
+        failed: How many of them failed, timed out or crashed.
+    """
 
     queue: str
     lane: str
     count: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldTask:
+    """A task that a worker holds.
+
+    Attributes:
+        worker: The worker's name; a child's is that of its worker.
+    """
+
+    worker: str
+    id: UUID
+    name: str
+    started_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerRecord:
-    """A living worker.
+    """A worker, living or lost.
 
     Attributes:
         name: ``LANE@HOST:PID``.

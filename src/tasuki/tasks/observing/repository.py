@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from tasuki.core.database import Database
-from tasuki.tasks.observing.records import Count, Ended, Standing, WorkerRecord
+from tasuki.tasks.observing.records import Count, Ended, HeldTask, Standing, WorkerRecord
 
 _STANDING = """
 SELECT name, queue, lane, state, count(*) AS count,
@@ -26,7 +26,8 @@ FROM tasks WHERE state IN ('running', 'cancelling') GROUP BY name, queue, lane, 
 """
 
 _ENDED = """
-SELECT queue, lane, count(*) AS count FROM tasks
+SELECT queue, lane, count(*) AS count,
+       count(*) FILTER (WHERE state IN ('failed', 'timed_out', 'crashed')) AS failed FROM tasks
 WHERE finished_at > now() - CAST(:within_s AS float8) * interval '1 second'
 GROUP BY queue, lane
 """
@@ -67,8 +68,18 @@ SELECT name, workers.lane, host, pid, concurrency, coalesce(running, 0) AS runni
 FROM workers LEFT JOIN (
     SELECT split_part(lease_owner, '/', 1) AS owner, count(*) AS running
     FROM tasks WHERE state IN ('running', 'cancelling') GROUP BY 1) AS held ON owner = name
-WHERE seen_at > now() - CAST(:alive_s AS float8) * interval '1 second'
+WHERE (seen_at > now() - CAST(:alive_s AS float8) * interval '1 second') = :is_alive
+  AND seen_at > now() - interval '1 hour'
 ORDER BY workers.lane, host, pid
+"""
+
+_HELD = """
+SELECT worker, id, name, started_at FROM (
+    SELECT split_part(lease_owner, '/', 1) AS worker, id, name, started_at,
+           row_number() OVER (PARTITION BY split_part(lease_owner, '/', 1)
+                              ORDER BY started_at, id) AS place
+    FROM tasks WHERE state IN ('running', 'cancelling')) AS held
+WHERE place <= :most ORDER BY worker, place
 """
 
 _BEAT = """
@@ -116,9 +127,19 @@ class ObservingRepository:
         """Return all that was counted."""
         return [Count(**row) for row in await self._run(_COUNTS)]
 
-    async def workers(self, *, alive_s: float) -> list[WorkerRecord]:
-        """Return the workers that said in the last seconds that they live."""
-        return [WorkerRecord(**row) for row in await self._run(_WORKERS, alive_s=alive_s)]
+    async def workers(self, *, alive_s: float, is_alive: bool = True) -> list[WorkerRecord]:
+        """Return the workers that said in the last seconds that they live.
+
+        Args:
+            is_alive: False for those that did not, but did within the last hour; a worker that
+                stopped in good order is not among them.
+        """
+        rows = await self._run(_WORKERS, alive_s=alive_s, is_alive=is_alive)
+        return [WorkerRecord(**row) for row in rows]
+
+    async def held(self, *, most: int) -> list[HeldTask]:
+        """Return what workers hold, of each the tasks that it has held longest."""
+        return [HeldTask(**row) for row in await self._run(_HELD, most=most)]
 
     async def beat(
         self, *, name: str, lane: str, host: str, pid: int, concurrency: int, is_first: bool

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from tasuki.tasks.observing.numbers import TaskNumbers
 from tasuki.tasks.observing.overview import QueueOverview
-from tasuki.tasks.observing.schemas import Queues, WorkerOut, Workers
+from tasuki.tasks.observing.schemas import Queues, Workers
 from tasuki.web.depends import AdminUser, provided
 from tasuki.web.problem import ProblemRoute
 
@@ -25,6 +25,5 @@ async def list_queues(
 async def list_workers(
     _: AdminUser, numbers: Annotated[TaskNumbers, provided(TaskNumbers)]
 ) -> Workers:
-    """Show the workers that live, from what they tell the database."""
-    found = await numbers.workers()
-    return Workers(items=[WorkerOut.model_validate(worker) for worker in found])
+    """Show the workers that live, and those lately lost, from what they tell the database."""
+    return Workers.of(await numbers.workers(), await numbers.lost_workers(), await numbers.held())

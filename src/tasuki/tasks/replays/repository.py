@@ -1,7 +1,7 @@
 """SQL for replays: find what may be ordered again, and copy it."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select, text
@@ -10,7 +10,10 @@ from sqlalchemy.orm import aliased
 from tasuki.core.database import Session
 from tasuki.core.jsontext import dump
 from tasuki.tasks.models import TaskRow
-from tasuki.tasks.replays.schemas import Replayable, ReplayWanted
+from tasuki.tasks.records import TaskRecord
+from tasuki.tasks.replays.records import FailureGroup, Failures
+from tasuki.tasks.replays.schemas import ReplayWanted
+from tasuki.tasks.repository import record_of, select_records
 
 # Whatever came of the first is not copied, nor is its batch, which has been counted to its end.
 _COPY = text("""
@@ -33,6 +36,11 @@ INSERT INTO task_events (task_id, seq, type, attempt, data)
 SELECT id, 1, 'queued', 0, '{}' FROM added
 RETURNING task_id
 """)
+
+_error_type = TaskRow.error["type"].astext
+_MOST_COUNTED = 10_000  # tasks that are looked at to be counted: a tenth of a second
+_MOST_GROUPS = 100
+_MOST_MESSAGE = 500  # characters
 
 
 class ReplayRepository:
@@ -64,7 +72,7 @@ class ReplayRepository:
 
     async def count(self, session: Session, wanted: ReplayWanted, *, before: UUID) -> int:
         """Return how many tasks older than one are wanted and were not replayed yet."""
-        found = _wanted(wanted, before).limit(wanted.limit).subquery()
+        found = _wanted(wanted).where(TaskRow.id < before).limit(wanted.limit).subquery()
         counted = await session.execute(select(func.count()).select_from(found))
         return int(counted.scalar_one())
 
@@ -72,17 +80,62 @@ class ReplayRepository:
         self, session: Session, wanted: ReplayWanted, *, after: UUID, before: UUID, most: int
     ) -> list[UUID]:
         """Return the ids of such tasks, the oldest after one first."""
-        query = _wanted(wanted, before).where(TaskRow.id > after).order_by(TaskRow.id)
-        return list(await session.scalars(query.limit(most)))
+        query = _wanted(wanted).where(TaskRow.id > after, TaskRow.id < before)
+        return list(await session.scalars(query.order_by(TaskRow.id).limit(most)))
+
+    async def page(
+        self, session: Session, wanted: ReplayWanted, *, before: UUID | None, limit: int
+    ) -> list[TaskRecord]:
+        """Return such tasks, newest first, from the one after ``before``."""
+        query = _wanted(wanted).order_by(TaskRow.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(TaskRow.id < before)
+        found = select_records().where(TaskRow.id.in_(query)).order_by(TaskRow.id.desc())
+        return [record_of(row) for row in await session.execute(found)]
+
+    async def groups(self, session: Session, wanted: ReplayWanted) -> Failures:
+        """Count such tasks by name and error; older ones than the newest 10,000 are left out."""
+        alike = (TaskRow.name, TaskRow.state, _error_type)
+        newest = _wanted(wanted).order_by(TaskRow.id.desc()).limit(_MOST_COUNTED + 1)
+        ranked = (
+            select(
+                TaskRow.name,
+                TaskRow.state,
+                _error_type.label("error_type"),
+                TaskRow.id.label("last_id"),
+                func.left(TaskRow.error["message"].astext, _MOST_MESSAGE).label("last_message"),
+                TaskRow.finished_at.label("last_at"),
+                func.count().over(partition_by=alike).label("count"),
+                func.count().over().label("total"),
+                func.row_number()
+                .over(partition_by=alike, order_by=TaskRow.id.desc())
+                .label("place"),
+            )
+            .where(TaskRow.id.in_(newest))
+            .subquery()
+        )
+        query = select(ranked).where(ranked.c.place == 1)
+        query = query.order_by(ranked.c.count.desc(), ranked.c.last_id.desc())
+        rows = (await session.execute(query.limit(_MOST_GROUPS))).mappings().all()
+        total = rows[0]["total"] if rows else 0
+        names = FailureGroup.__dataclass_fields__
+        return Failures(
+            items=[FailureGroup(**{name: row[name] for name in names}) for row in rows],
+            total=min(total, _MOST_COUNTED),
+            is_more=total > _MOST_COUNTED,
+        )
 
 
-def _wanted(wanted: ReplayWanted, before: UUID) -> Select[Any]:
-    states = [wanted.state] if wanted.state else list(get_args(Replayable))
-    query = select(TaskRow.id).where(TaskRow.state.in_(states), TaskRow.id < before)
+def _wanted(wanted: ReplayWanted) -> Select[Any]:
+    query = select(TaskRow.id).where(TaskRow.state.in_(wanted.states))
     for column in ("owner_id", "name", "queue", "batch_id"):
         value = getattr(wanted, column)
         if value is not None:
             query = query.where(getattr(TaskRow, column) == value)
+    if wanted.error_type is not None:
+        query = query.where(_error_type == wanted.error_type)
+    if wanted.since is not None:
+        query = query.where(TaskRow.finished_at >= wanted.since)
     if wanted.tag is not None:
         query = query.where(TaskRow.tags.contains([wanted.tag]))
     later = aliased(TaskRow)

@@ -9,7 +9,8 @@ from tasuki.core.database import Session, after_commit
 from tasuki.core.errors import Conflict
 from tasuki.core.ids import new_id
 from tasuki.tasks.errors import TaskAlreadyRunning, TaskNotFinished
-from tasuki.tasks.records import TaskHandle
+from tasuki.tasks.records import TaskHandle, TaskRecord
+from tasuki.tasks.replays.records import Failures
 from tasuki.tasks.replays.repository import ReplayRepository
 from tasuki.tasks.replays.schemas import Replayable, ReplayWanted
 from tasuki.tasks.service import TaskService
@@ -91,6 +92,16 @@ class ReplayService:
             before: Only tasks that were ordered before this one.
         """
         return await self._replays.count(session, wanted, before=before)
+
+    async def page(
+        self, session: Session, wanted: ReplayWanted, *, before: UUID | None, limit: int
+    ) -> list[TaskRecord]:
+        """Return what a replay of many would order again, newest first."""
+        return await self._replays.page(session, wanted, before=before, limit=limit)
+
+    async def groups(self, session: Session, wanted: ReplayWanted) -> Failures:
+        """Return how many tasks that would be, by name and error."""
+        return await self._replays.groups(session, wanted)
 
     async def replay_lot(
         self, session: Session, wanted: ReplayWanted, *, after: UUID, before: UUID, most: int

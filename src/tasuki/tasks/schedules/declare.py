@@ -18,6 +18,13 @@ from tasuki.tasks.declare import Task
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY = timedelta(seconds=30)  # a slot this young was not missed; schedulers were only busy
 _SHORTEST = timedelta(seconds=1)
+_UNITS = (
+    ("week", timedelta(weeks=1)),
+    ("day", timedelta(days=1)),
+    ("hour", timedelta(hours=1)),
+    ("minute", timedelta(minutes=1)),
+    ("second", _SHORTEST),
+)
 
 
 class CatchUp(StrEnum):
@@ -65,7 +72,11 @@ class Every:
 
     def __str__(self) -> str:
         """See `Slots.__str__`."""
-        return f"every {self.span}"
+        for unit, length in _UNITS:
+            count, rest = divmod(self.span, length)
+            if count and not rest:
+                return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+        return f"every {self.span.total_seconds():g} seconds"
 
 
 @dataclass(frozen=True)

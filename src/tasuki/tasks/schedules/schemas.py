@@ -16,6 +16,8 @@ class ScheduleOut(BaseModel):
     name: str
     task: str
     at: str = Field(description="When it runs, in words.")
+    cron: str | None = Field(description="The expression behind the words; null: an interval.")
+    timezone: str | None = Field(description="Whose hours the expression tells.")
     catch_up: CatchUp = Field(description="What becomes of slots in which no scheduler ran.")
     enabled: bool
     last_run_at: datetime | None

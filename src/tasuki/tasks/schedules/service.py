@@ -8,7 +8,7 @@ from uuid import UUID
 from tasuki.core.database import Session
 from tasuki.core.errors import NotFound
 from tasuki.core.logging import get_logger
-from tasuki.tasks.schedules.declare import CatchUp, Schedule
+from tasuki.tasks.schedules.declare import CatchUp, Cron, Schedule
 from tasuki.tasks.schedules.models import ScheduleRow
 from tasuki.tasks.schedules.repository import ScheduleRepository
 from tasuki.tasks.service import TaskService
@@ -22,12 +22,16 @@ class ScheduleStatus:
 
     Attributes:
         at: When it runs, in words.
+        cron: The expression behind the words; none: an interval.
+        timezone: Where the hours of the expression are told; none: it has none.
         last_run_at: The last slot that was ordered or left out.
     """
 
     name: str
     task: str
     at: str
+    cron: str | None
+    timezone: str | None
     catch_up: CatchUp
     enabled: bool
     last_run_at: datetime | None
@@ -136,10 +140,13 @@ class ScheduleService:
     ) -> ScheduleStatus:
         enabled = row.is_enabled if row is not None else True
         last_task = row.last_task_id if row is not None else None
+        cron = schedule.at if isinstance(schedule.at, Cron) else None
         return ScheduleStatus(
             name=schedule.name,
             task=schedule.task.name,
             at=str(schedule.at),
+            cron=cron.expression if cron else None,
+            timezone=cron.timezone if cron else None,
             catch_up=schedule.catch_up,
             enabled=enabled,
             last_run_at=row.last_slot if row is not None and last_task else None,
