@@ -35,3 +35,12 @@ def wait_for(condition: Callable[[], Found], *, within: float, what: str = "it")
         return condition()
 
     return asyncio.run(wait_until(ask, within=within, what=what))
+
+
+async def until(condition: Callable[[], bool], *, within: float, what: str = "it") -> None:
+    """Wait until something in this process is true; see `wait_until`."""
+
+    async def is_true() -> bool:
+        return condition()
+
+    await wait_until(is_true, within=within, what=what)

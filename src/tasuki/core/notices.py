@@ -7,7 +7,7 @@ on its own from time to time. How notices cross processes is for an adapter in `
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -53,37 +53,66 @@ class Notices(Protocol):
         """Open a `Waiter` for these keys for as long as the block runs."""
         ...
 
+    def call(self, callback: Callable[[], None], *keys: str) -> Callable[[], None]:
+        """Have a callback called at each notice on one of these keys.
+
+        Returns:
+            What ends it.
+        """
+        ...
+
     def wake_all(self) -> None:
         """Wake everyone in this process: it stops, or may have missed something."""
         ...
+
+
+class _Callback:
+    """Calls instead of waking somebody who waits."""
+
+    __slots__ = ("wake",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.wake = callback
 
 
 class MemoryNotices:
     """Notices within one process and one event loop."""
 
     def __init__(self) -> None:
-        self._waiters: dict[str, set[Waiter]] = defaultdict(set)
+        self._waiters: dict[str, set[Waiter | _Callback]] = defaultdict(set)
 
     def send(self, *keys: str) -> None:
         """See `Notices.send`."""
         for key in keys:
-            for waiter in self._waiters.get(key, ()):
+            for waiter in tuple(self._waiters.get(key, ())):
                 waiter.wake()
 
     @contextmanager
     def listen(self, *keys: str) -> Generator[Waiter]:
         """See `Notices.listen`."""
         waiter = Waiter()
-        for key in keys:
-            self._waiters[key].add(waiter)
+        self._add(waiter, keys)
         try:
             yield waiter
         finally:
-            for key in keys:
-                self._waiters[key].discard(waiter)
-                if not self._waiters[key]:
-                    del self._waiters[key]
+            self._remove(waiter, keys)
+
+    def call(self, callback: Callable[[], None], *keys: str) -> Callable[[], None]:
+        """See `Notices.call`."""
+        called = _Callback(callback)
+        self._add(called, keys)
+        return lambda: self._remove(called, keys)
 
     def wake_all(self) -> None:
         """See `Notices.wake_all`."""
         self.send(*list(self._waiters))
+
+    def _add(self, waiter: Waiter | _Callback, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self._waiters[key].add(waiter)
+
+    def _remove(self, waiter: Waiter | _Callback, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self._waiters[key].discard(waiter)
+            if not self._waiters[key]:
+                del self._waiters[key]

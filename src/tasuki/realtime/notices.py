@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -76,6 +77,10 @@ class RedisNotices:
     def listen(self, *keys: str) -> AbstractContextManager[Waiter]:
         """See `Notices.listen`."""
         return self._local.listen(*keys)
+
+    def call(self, callback: Callable[[], None], *keys: str) -> Callable[[], None]:
+        """See `Notices.call`."""
+        return self._local.call(callback, *keys)
 
     def wake_all(self) -> None:
         """See `Notices.wake_all`."""

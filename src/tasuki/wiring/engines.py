@@ -254,5 +254,9 @@ class ForwardedNotices:
         """See `Notices.listen`."""
         return MemoryNotices().listen(*keys)
 
+    def call(self, callback: Callable[[], None], *keys: str) -> Callable[[], None]:
+        """See `Notices.call`."""
+        return MemoryNotices().call(callback, *keys)
+
     def wake_all(self) -> None:
         """See `Notices.wake_all`."""

@@ -1,0 +1,414 @@
+"""The hub: brings what is published in channels to the connections of this process.
+
+Each channel that somebody here has subscribed to has a feed, which is at one position. All its
+subscribers are at the same one, so a publication is encoded once for all who get the same bytes.
+What does not follow on the position means that something was missed: the feed reads the hole
+from the history, and its subscribers notice nothing. Only if the history no longer has it do
+they get a reset.
+"""
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tasuki.core.errors import Unavailable
+from tasuki.core.logging import get_logger
+from tasuki.core.notices import Notices
+from tasuki.realtime.broker import Broker
+from tasuki.realtime.channels import Namespace, Namespaces, Position, Publication, Slice
+from tasuki.realtime.outbox import Frame, Outbox
+
+log = get_logger(__name__)
+
+MOST_RECOVERED = 300
+"""Publications that a client may have missed; of more it is told that they are gone."""
+_MOST_WAITING = 1_000  # publications that a feed holds while it reads the history
+_LOOK_EVERY_S = 5.0  # for rows of tables, without any notice
+
+Places = Mapping[str, Position]
+
+
+class Table(Protocol):
+    """The history of a namespace whose publications are rows."""
+
+    async def history(self, key: str, since: Position | None, *, most: int) -> Slice:
+        """Do as `Broker.history`; of more than ``most`` return the first, and where they end."""
+        ...
+
+
+class Format(Protocol):
+    """How a kind of client is told. Formats that are equal give the same bytes.
+
+    Attributes:
+        has_places: Whether the bytes tell where the client is; if not, it is not found out.
+    """
+
+    @property
+    def has_places(self) -> bool:
+        """See above."""
+        ...
+
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+
+    def publication(self, publication: Publication, places: Places) -> bytes | None:
+        """Return what a client is sent; none: it is not interested.
+
+        Args:
+            places: Where the client is in its channels once it has this.
+        """
+        ...
+
+    def reset(self, channels: Sequence[str], places: Places) -> bytes | None:
+        """Return how a client is told that something of these channels is lost to it.
+
+        None: such a client must be cut off, and begin anew.
+        """
+        ...
+
+
+@dataclass(eq=False, kw_only=True)
+class Subscription:
+    """One connection's interest in some channels.
+
+    Attributes:
+        on_lost: Called when a reset cannot be told to such a client.
+    """
+
+    channels: tuple[str, ...]
+    format: Format
+    outbox: Outbox
+    on_lost: Callable[[], None]
+
+
+class _Group:
+    """Those subscribers of a feed who get the same bytes."""
+
+    def __init__(self, format: Format, channels: tuple[str, ...]) -> None:  # noqa: A002  # its name
+        self.format = format
+        self.channels = channels
+        self.members: dict[Subscription, None] = {}
+
+
+class Feed:
+    """One channel in this process."""
+
+    def __init__(self, channel: str, namespace: Namespace, key: str) -> None:
+        self.channel = channel
+        self.namespace = namespace
+        self.key = key
+        self.users = 0
+        self.position: Position | None = None
+        self.groups: dict[Hashable, _Group] = {}
+        self.recent: deque[Publication] = deque(maxlen=MOST_RECOVERED)
+        self.waiting: list[Publication] = []
+        self.reading: asyncio.Task[None] | None = None
+        self.opening: asyncio.Future[None] | None = None
+        self.must_read_again = False
+        self.stop_notices: Callable[[], None] | None = None
+
+    def after(self, since: Position, read: Slice | None) -> list[Publication] | None:
+        """Return everything after a position, or nothing if part of it is gone."""
+        now = self.position
+        if now is None or since.epoch != now.epoch or since.offset > now.offset:
+            return None
+        found = {one.position.offset: one for one in self.recent if one.position}
+        if read is not None and read.is_whole and read.position.epoch == now.epoch:
+            found |= {one.position.offset: one for one in read.publications if one.position}
+        wanted = range(since.offset + 1, now.offset + 1)
+        if len(wanted) > MOST_RECOVERED or any(offset not in found for offset in wanted):
+            return None
+        return [found[offset] for offset in wanted]
+
+    def follows(self, publication: Publication) -> bool | None:
+        """Whether it is the next one; None if it was here before."""
+        at, now = publication.position, self.position
+        if at is None or now is None or at.epoch != now.epoch:
+            return False
+        return None if at.offset <= now.offset else at.offset == now.offset + 1
+
+
+class Hub:
+    """See the module.
+
+    Args:
+        tables: Where namespaces find their history that are made of rows.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespaces: Namespaces,
+        broker: Broker,
+        notices: Notices,
+        tables: Mapping[str, Table],
+    ) -> None:
+        self.namespaces = namespaces
+        self.counts: Counter[str] = Counter()
+        self._broker = broker
+        self._notices = notices
+        self._tables = tables
+        self._feeds: dict[str, Feed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run_for_ever(self) -> None:
+        """Look at the tables from time to time: a lost notice costs a delay, never an event."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            for feed in list(self._feeds.values()):
+                if feed.namespace.from_table:
+                    self._read(feed)
+
+    async def close(self) -> None:
+        """End what is on its way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def channels(self) -> dict[str, int]:
+        """Return the channels of this process with their subscribers."""
+        return {channel: feed.users for channel, feed in self._feeds.items()}
+
+    def heard(self, publication: Publication) -> None:
+        """See `Listener.heard`."""
+        feed = self._feeds.get(publication.channel)
+        if feed is None:
+            return
+        if publication.position is None:
+            self._tell(feed, publication)
+        elif feed.position is None or feed.reading is not None:
+            self._keep(feed, publication)
+        elif feed.follows(publication) is False:
+            self._keep(feed, publication)
+            self.counts["gap_repairs"] += 1
+            self._read(feed)
+        else:
+            self._advance(feed, publication)
+
+    def missed(self) -> None:
+        """See `Listener.missed`."""
+        for feed in list(self._feeds.values()):
+            self._read(feed)
+
+    async def attach(self, wanted: Subscription, since: Mapping[str, Position]) -> None:
+        """Begin to send a client what is published in its channels, after what it missed.
+
+        Args:
+            since: Where it was in some of them; in the others it begins now.
+
+        Raises:
+            Unavailable: A history cannot be read now.
+        """
+        feeds: list[Feed] = []
+        try:
+            for channel in wanted.channels:
+                feeds.append(await self._open(channel))  # noqa: PERF401  # kept if one fails
+            read = {feed.channel: await self._missing(feed, since) for feed in feeds}
+        except BaseException:
+            for feed in feeds:
+                self._leave(feed)
+            raise
+        # No await from here on: the feeds stand still.
+        self._catch_up(wanted, feeds, since, read)
+        for feed in feeds:
+            self._join(feed, wanted)
+
+    def detach(self, attached: Subscription) -> None:
+        """Send a client nothing more."""
+        for channel in attached.channels:
+            feed = self._feeds[channel]
+            group = feed.groups[_group_key(attached)]
+            del group.members[attached]
+            if not group.members:
+                del feed.groups[_group_key(attached)]
+            self._leave(feed)
+
+    def places(self, channels: Sequence[str]) -> dict[str, Position]:
+        """Return where subscribers of these channels are now."""
+        found = {channel: self._feeds[channel].position for channel in channels}
+        return {channel: place for channel, place in found.items() if place is not None}
+
+    async def _open(self, channel: str) -> Feed:
+        feed = self._feeds.get(channel)
+        if feed is None:
+            feed = self._feeds[channel] = Feed(channel, *self.namespaces.read(channel))
+        feed.users += 1
+        try:
+            while feed.position is None:
+                if feed.opening is None:
+                    await self._start(feed)
+                else:
+                    await asyncio.wait({feed.opening})
+        except BaseException:
+            self._leave(feed)
+            raise
+        return feed
+
+    async def _start(self, feed: Feed) -> None:
+        """Listen first, then find out where the channel is."""
+        feed.opening = asyncio.get_running_loop().create_future()
+        try:
+            if feed.namespace.from_table:
+                if feed.stop_notices is None:
+                    feed.stop_notices = self._notices.call(lambda: self._read(feed), feed.channel)
+            else:
+                await self._broker.subscribe(feed.channel)
+            feed.position = (await self._history(feed, None)).position
+            self._take_waiting(feed)
+        finally:
+            feed.opening.set_result(None)
+            feed.opening = None
+
+    def _leave(self, feed: Feed) -> None:
+        feed.users -= 1
+        if feed.users:
+            return
+        if self._feeds.get(feed.channel) is feed:
+            del self._feeds[feed.channel]
+        if feed.reading is not None:
+            feed.reading.cancel()
+        if feed.stop_notices is not None:
+            feed.stop_notices()
+        elif not feed.namespace.from_table:
+            self._broker.unsubscribe(feed.channel)
+
+    async def _missing(self, feed: Feed, since: Mapping[str, Position]) -> Slice | None:
+        """Read what a client missed, unless the feed still has it."""
+        at = since.get(feed.channel)
+        if at is None or feed.position is None or at.epoch != feed.position.epoch:
+            return None
+        if at.offset > feed.position.offset:  # another process was faster
+            self._read(feed)
+            if feed.reading is not None:
+                await asyncio.wait({feed.reading}, timeout=_LOOK_EVERY_S)
+        if feed.after(at, None) is not None:
+            return None
+        return await self._history(feed, at)
+
+    def _catch_up(
+        self,
+        wanted: Subscription,
+        feeds: Sequence[Feed],
+        since: Mapping[str, Position],
+        read: Mapping[str, Slice | None],
+    ) -> None:
+        """Send what was missed; the places tell at each step what the client has by then."""
+        places = self.places(wanted.channels)
+        missed: list[Publication] = []
+        lost: list[str] = []
+        for feed in feeds:
+            at = since.get(feed.channel)
+            if at is None:
+                continue
+            found = feed.after(at, read[feed.channel])
+            self.counts["recovered" if found is not None else "not_recovered"] += 1
+            if found is None:
+                lost.append(feed.channel)
+            else:
+                places[feed.channel] = at
+                missed += found
+        if lost:
+            self._reset(wanted, lost, places)
+        for publication in missed:
+            if publication.position is not None:
+                places[publication.channel] = publication.position
+            data = wanted.format.publication(publication, places)
+            if data is not None:
+                wanted.outbox.put(Frame(data))
+
+    def _join(self, feed: Feed, wanted: Subscription) -> None:
+        key = _group_key(wanted)
+        group = feed.groups.get(key)
+        if group is None:
+            group = feed.groups[key] = _Group(wanted.format, key[1])
+        group.members[wanted] = None
+
+    def _keep(self, feed: Feed, publication: Publication) -> None:
+        feed.waiting.append(publication)
+        if len(feed.waiting) > _MOST_WAITING:
+            feed.waiting.clear()
+            feed.must_read_again = True
+
+    def _advance(self, feed: Feed, publication: Publication) -> None:
+        if feed.follows(publication):
+            feed.position = publication.position
+            feed.recent.append(publication)
+            self._tell(feed, publication)
+
+    def _tell(self, feed: Feed, publication: Publication) -> None:
+        when_slow, key = feed.namespace.when_slow, publication.key
+        for group in feed.groups.values():
+            data = group.format.publication(publication, self.places(group.channels))
+            if data is None:
+                continue
+            frame = Frame(data, when_slow, key)
+            for member in group.members:
+                member.outbox.put(frame)
+
+    def _reset(self, subscription: Subscription, channels: Sequence[str], places: Places) -> None:
+        data = subscription.format.reset(channels, places)
+        if data is None:
+            subscription.on_lost()
+        else:
+            subscription.outbox.put(Frame(data))
+
+    def _read(self, feed: Feed) -> None:
+        """Read from the history what a feed may have missed."""
+        feed.must_read_again = True
+        if feed.reading is None and feed.position is not None:
+            feed.reading = self._spawn(self._read_on(feed))
+
+    async def _read_on(self, feed: Feed) -> None:
+        try:
+            while feed.must_read_again and feed.position is not None:
+                feed.must_read_again = False
+                try:
+                    read = await self._history(feed, feed.position)
+                except Unavailable:
+                    feed.must_read_again = True
+                    await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311  # spreads load
+                    continue
+                self._take(feed, read)
+                self._take_waiting(feed)
+        finally:
+            feed.reading = None
+
+    def _take(self, feed: Feed, read: Slice) -> None:
+        if read.is_whole:
+            for publication in read.publications:
+                self._advance(feed, publication)
+            feed.must_read_again |= len(read.publications) == MOST_RECOVERED
+            return
+        feed.position = read.position
+        feed.recent.clear()
+        self.counts["resets"] += 1
+        for group in list(feed.groups.values()):
+            for member in list(group.members):
+                self._reset(member, [feed.channel], self.places(member.channels))
+
+    def _take_waiting(self, feed: Feed) -> None:
+        waiting, feed.waiting = feed.waiting, []
+        for publication in waiting:
+            if feed.follows(publication) is False:
+                feed.must_read_again = True
+                return
+            self._advance(feed, publication)
+
+    async def _history(self, feed: Feed, since: Position | None) -> Slice:
+        if feed.namespace.from_table:
+            table = self._tables[feed.namespace.name]
+            return await table.history(feed.key, since, most=MOST_RECOVERED)
+        return await self._broker.history(feed.channel, since, most=MOST_RECOVERED)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name="feed-read")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _group_key(subscription: Subscription) -> tuple[Format, tuple[str, ...]]:
+    return subscription.format, subscription.channels if subscription.format.has_places else ()

@@ -1,0 +1,153 @@
+"""What waits to be sent to one client: bounded, and written in one piece.
+
+A frame is bytes made once for all who get them. An outbox keeps references to frames; what has
+gathered in one turn of the event loop goes out in one write. While the client's connection is
+full, frames wait here, and what happens when too many wait is said by each frame's namespace.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tasuki.realtime.channels import WhenSlow
+
+MOST_BYTES = 1_048_576
+MOST_FRAMES = 1_000
+LONGEST_S = 10.0
+"""A client that takes nothing for so long is gone."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """Bytes on their way to many clients.
+
+    Attributes:
+        key: A newer frame of the same key replaces it while it waits.
+    """
+
+    data: bytes
+    when_slow: WhenSlow = "disconnect"
+    key: str | None = None
+
+
+class Wire(Protocol):
+    """The way to one client."""
+
+    is_writable: bool
+    """Whether it takes more now; what is written nevertheless waits in memory."""
+
+    on_writable: Callable[[], None] | None
+    """Called when it takes more again."""
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Send frames, one after the other; never blocks."""
+        ...
+
+
+class Flusher:
+    """Writes what has gathered in the outboxes of one event loop, once a turn."""
+
+    def __init__(self) -> None:
+        self._filled: list[Outbox] = []
+        self._loop = asyncio.get_running_loop()
+
+    def add(self, outbox: "Outbox") -> None:
+        """Have an outbox written at the end of this turn."""
+        if not self._filled:
+            self._loop.call_soon(self._flush)
+        self._filled.append(outbox)
+
+    def _flush(self) -> None:
+        filled, self._filled = self._filled, []
+        for outbox in filled:
+            outbox.flush()
+
+
+class Outbox:
+    """The frames that wait for one client.
+
+    Args:
+        on_full: Called once when the client does not keep up and must be cut off.
+    """
+
+    __slots__ = ("_filled_at", "_flusher", "_frames", "_is_noted", "_on_full", "_size", "wire")
+
+    def __init__(self, wire: Wire, flusher: Flusher, *, on_full: Callable[[], None]) -> None:
+        self.wire = wire
+        self._flusher = flusher
+        self._on_full: Callable[[], None] | None = on_full
+        self._frames: deque[Frame] = deque()
+        self._size = 0
+        self._is_noted = False
+        self._filled_at = 0.0
+        wire.on_writable = self.flush
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return self._size
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the client has taken nothing of what waits for too long."""
+        return self._size > 0 and time.monotonic() - self._filled_at > LONGEST_S
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame after all others."""
+        if not self._frames:
+            self._filled_at = time.monotonic()
+        self._frames.append(frame)
+        self._size += len(frame.data)
+        if not self._is_noted:
+            self._is_noted = True
+            self._flusher.add(self)
+        elif self._size > MOST_BYTES or len(self._frames) > MOST_FRAMES:
+            self._relieve()
+
+    def flush(self) -> None:
+        """Write what waits, if the client takes it."""
+        self._is_noted = False
+        frames = self._frames
+        if not frames:
+            return
+        if not self.wire.is_writable:
+            self._relieve()
+            return
+        parts = [frame.data for frame in frames]
+        frames.clear()
+        self._size = 0
+        self.wire.write(parts)
+
+    def _relieve(self) -> None:
+        """Make room as the waiting frames' namespaces say, or give the client up."""
+        if self.wire.is_writable and not self._is_over():
+            return
+        self._keep_newest()
+        while self._is_over():
+            oldest = next((f for f in self._frames if f.when_slow == "drop_oldest"), None)
+            if oldest is None:
+                self._give_up()
+                return
+            self._frames.remove(oldest)
+            self._size -= len(oldest.data)
+
+    def _keep_newest(self) -> None:
+        """Of frames with the same key keep the last."""
+        last = {frame.key: frame for frame in self._frames if frame.key is not None}
+        if last:
+            kept = [f for f in self._frames if f.key is None or last[f.key] is f]
+            self._frames = deque(kept)
+            self._size = sum(len(frame.data) for frame in kept)
+
+    def _is_over(self) -> bool:
+        return self._size > MOST_BYTES or len(self._frames) > MOST_FRAMES
+
+    def _give_up(self) -> None:
+        self._frames.clear()
+        self._size = 0
+        if self._on_full is not None:
+            self._on_full()
+            self._on_full = None
