@@ -7,7 +7,7 @@ import typer
 from tasuki.accounts.records import Role
 from tasuki.accounts.tokens import TokenService
 from tasuki.accounts.users import UserService
-from tasuki.cli.output import errors, out, settings_of
+from tasuki.cli.output import errors, out, say, settings_of
 from tasuki.cli.system import with_system
 from tasuki.core.database import Database
 from tasuki.core.ids import new_secret
@@ -112,7 +112,7 @@ def create_token(
             )
             return secret
 
-    print(with_system(settings_of(context), create))  # noqa: T201  # for programs, unwrapped
+    say(with_system(settings_of(context), create))
 
 
 def _ask_password() -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tasuki.cli.firststart import make_admin
-from tasuki.cli.output import errors, out, settings_of
+from tasuki.cli.output import errors, out, say, settings_of
 from tasuki.embedded.datadir import write_private
 from tasuki.wiring.migrations import runner
 from tasuki.wiring.migrations.steps import all_steps
@@ -57,4 +57,4 @@ def url(context: typer.Context) -> None:
     [dim]Example: psql "$(tasuki db url)"[/dim]
     """
     address = settings_of(context).need_database_url()
-    print(address.replace("postgresql+asyncpg://", "postgresql://", 1))  # noqa: T201  # for psql, unwrapped
+    say(address.replace("postgresql+asyncpg://", "postgresql://", 1))

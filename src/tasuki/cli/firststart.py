@@ -1,6 +1,7 @@
 """The first start of an empty system makes an admin."""
 
 from tasuki.accounts import UserService
+from tasuki.cli.output import say
 from tasuki.cli.system import with_system
 from tasuki.core.database import Database
 from tasuki.wiring import Settings, Tasuki
@@ -20,4 +21,4 @@ def announce_admin(settings: Settings) -> None:
     """Make the first admin and print how to sign in, once and never again."""
     password = make_admin(settings)
     if password is not None:
-        print(f"Admin login: admin / {password}", flush=True)  # noqa: T201  # the contract's line
+        say(f"Admin login: admin / {password}")

@@ -86,7 +86,11 @@ def options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    Modules with one's own tasks are looked for in this folder first, as `python -m tasuki` does.
+    """
+    sys.path.insert(0, "")
     try:
         app()
     except TasukiError as exc:

@@ -16,6 +16,14 @@ out = Console()
 errors = Console(stderr=True)
 
 
+def say(line: str) -> None:
+    """Print a line that programs read as well: unwrapped, at once, and in one piece.
+
+    In one piece, because other processes write to the same terminal.
+    """
+    print(f"{line}\n", end="", flush=True)  # noqa: T201  # see above
+
+
 def settings_of(context: typer.Context, *, beside_running: bool = True, **given: Any) -> Settings:
     """Return the settings of this call, from ``--config`` and the environment.
 

@@ -1,4 +1,4 @@
-"""`tasuki task`: look at tasks, watch and cancel them, with an operator's rights."""
+"""`tasuki task`: order tasks, look, watch and cancel, with an operator's rights."""
 
 import asyncio
 import json
@@ -12,18 +12,22 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-from tasuki.cli.output import errors, out, settings_of
+from tasuki.accounts import UserService
+from tasuki.cli.output import errors, out, say, settings_of
 from tasuki.cli.system import with_system
 from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.tasks import State, TaskRecord, TaskService
+from tasuki.tasks.declare import EnqueueOptions
 from tasuki.tasks.records import TaskEvent, TaskFilter
 from tasuki.tasks.replays import ReplayService, ReplayWanted
 from tasuki.tasks.replays.tasks import replay as replay_many
 from tasuki.tasks.schemas import TaskOut
 from tasuki.wiring import Tasuki
 
-app = typer.Typer(help="Background work: look, watch, cancel, replay.", no_args_is_help=True)
+app = typer.Typer(
+    help="Background work: order, look, watch, cancel, replay.", no_args_is_help=True
+)
 
 _LOOK_EVERY_S = 0.25
 _COLOURS = {
@@ -38,6 +42,34 @@ _COLOURS = {
 
 TaskId = Annotated[UUID, typer.Argument(help="The task's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def order(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The task's name.")],
+    args: Annotated[str, typer.Option(help="Its arguments, as a JSON object.")] = "{}",
+    user: Annotated[
+        str | None, typer.Option(help="Whose task it is; default: nobody's, seen by admins.")
+    ] = None,
+) -> None:
+    """Order a task and print its id, alone on its line.
+
+    [dim]Example: TASK=$(tasuki task order shop.greet --args '{"names": ["Hana"]}')[/dim]
+    """
+    given = _json_object(args)
+
+    async def accept(tasuki: Tasuki) -> UUID:
+        async with tasuki.services.get(Database).unit_of_work() as session:
+            owner_id = None
+            if user is not None:
+                owner = await tasuki.services.get(UserService).get_by_username(session, user)
+                owner_id = owner.id
+            options = EnqueueOptions(owner_id=owner_id)
+            service = tasuki.services.get(TaskService)
+            return (await service.enqueue_by_name(session, name, given, options)).id
+
+    say(str(with_system(settings_of(context), accept)))
 
 
 @app.command("list")
@@ -226,8 +258,18 @@ class _Bars:
         self._progress.update(bar, total=total, completed=current, message=message)
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"--args is not JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter("--args must be a JSON object of arguments by name")
+    return value
+
+
 def _print_json(record: TaskRecord) -> None:
-    print(TaskOut.of(record).model_dump_json())  # noqa: T201  # for programs, unwrapped
+    say(TaskOut.of(record).model_dump_json())
 
 
 def _progress_of(record: TaskRecord) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.output import errors, settings_of, with_address
+from tasuki.cli.output import errors, say, settings_of, with_address
 from tasuki.embedded import (
     EmbeddedError,
     PostgresServer,
@@ -133,9 +133,9 @@ class _Plan:
         """Print where to go, once everything runs."""
         address = (self._ready / "web").read_text()
         if self._admin.exists():
-            print(f"Admin login: admin / {self._admin.read_text().strip()}", flush=True)  # noqa: T201  # the contract's line
+            say(f"Admin login: admin / {self._admin.read_text().strip()}")
             self._admin.unlink()
-        print(f"Tasuki is ready at {address}", flush=True)  # noqa: T201  # the contract's line
+        say(f"Tasuki is ready at {address}")
 
     def _server(self, server: Server) -> Service:
         return Service(

@@ -1,0 +1,138 @@
+"""Every fenced block of the documentation is run, as a reader would run it.
+
+`sh` and `console` blocks are typed into a real bash; what a `console` block shows must be what
+the command says. `python`, `toml` and `nginx` blocks that begin with the name of a file are
+that file; other `python` is run. `javascript` runs in a Chromium that is signed in. There is
+no other kind, so nothing can be left out in silence; what is looked at only, and why, stands
+in `NOT_RUN`.
+
+Pages that build on each other are walked one after the other on one system.
+"""
+
+import asyncio
+import os
+import tomllib
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from support.browser import running_chromium, window
+from support.pages import ROOT, Block, blocks_of
+from support.reader import Mismatch, Reader
+from support.servers import Servers
+
+REWRITE = "TASUKI_TEST_REWRITE_PICTURES"
+FRONT = ("README.md", "README.ja.md", "CONTRIBUTING.md")
+TUTORIAL = ("docs/tutorial/first-task.md",)
+
+
+@dataclass
+class Walk:
+    """A reader and, from the moment a page asks for it, their browser."""
+
+    reader: Reader
+    stack: AsyncExitStack
+    browser: Page | None = field(default=None)
+
+    async def along(self, *pages: str) -> None:
+        """Do what the pages say, block by block."""
+        for page in pages:
+            for block in blocks_of(page):
+                try:
+                    await self._do(block)
+                except Exception as exc:
+                    exc.add_note(f"at {block.place}")
+                    raise
+
+    async def _do(self, block: Block) -> None:
+        if block.language == "look":
+            await self._look(block)
+        elif block.language == "picture":
+            await self._picture(block)
+        elif block.language == "javascript":
+            page = await self._open()
+            await page.evaluate(f"async () => {{ {block.text} }}")
+        else:
+            await asyncio.to_thread(self._do_in_terminal, block)
+
+    def _do_in_terminal(self, block: Block) -> None:
+        match block.language:
+            case "sh":
+                self.reader.type(block)
+            case "console":
+                self.reader.compare(block)
+            case "python" | "toml" | "nginx" if block.file:
+                if block.language == "toml":
+                    tomllib.loads(block.text)
+                self.reader.write(block)
+            case "python":
+                script = self.reader.folder / "snippet.py"
+                script.write_text(self.reader.translate(block.text))
+                self.reader.run(f".venv/bin/python -W error {script.name}")
+            case _:
+                raise Mismatch(f"nobody knows how to run {block.language!r}")
+
+    async def _look(self, block: Block) -> None:
+        """See in the console what the page says is seen there."""
+        page = await self._open()
+        task = (await asyncio.to_thread(self.reader.run, "echo $TASK")).strip()
+        if not page.url.endswith(task):
+            await page.goto(f"/tasks/{task}")
+        await expect(page.get_by_role("main")).to_contain_text(block.text)
+
+    async def _picture(self, block: Block) -> None:
+        """Find the picture; a new one is taken of what was looked at just before."""
+        path = ROOT / block.text
+        if os.environ.get(REWRITE) and self.browser is not None:
+            await self.browser.screenshot(path=path)
+        if not path.is_file():
+            raise Mismatch(f"there is no {block.text}")
+
+    async def _open(self) -> Page:
+        """Open the browser and sign in, as the tutorial says, with the password it printed."""
+        if self.browser is None:
+            chromium = await self.stack.enter_async_context(running_chromium())
+            page = await self.stack.enter_async_context(window(chromium, self.reader.url))
+            await page.goto("/")
+            await page.get_by_label("Username").fill("admin")
+            await page.get_by_label("Password").fill(self.reader.password)
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+            self.browser = page
+        return self.browser
+
+
+@pytest.fixture
+async def walk(tmp_path: Path, servers: Servers) -> AsyncGenerator[Walk]:
+    """A reader with a fresh clone."""
+    folder = tmp_path / "tasuki"
+    folder.mkdir()
+    database_url = await servers.create_database()
+    elsewhere = {
+        "postgresql://tasuki:secret@db.example/tasuki": database_url,
+        "redis://valkey.example:6379/0": servers.redis_url,
+    }
+    async with AsyncExitStack() as stack:
+        walk = Walk(Reader(folder, elsewhere), stack)
+        try:
+            yield walk
+        finally:
+            await stack.aclose()
+            await asyncio.to_thread(walk.reader.__exit__)
+            await servers.drop_database(database_url)
+
+
+@pytest.mark.timeout(300)
+async def test_the_front_pages_do_what_they_say(walk: Walk) -> None:
+    """Whoever comes to the project tries these first, and leaves if they fail."""
+    await walk.along(*FRONT)
+
+
+@pytest.mark.timeout(300)
+async def test_a_newcomer_gets_to_work_of_their_own_and_beyond(walk: Walk) -> None:
+    """The tutorial, and the recipes for what it made."""
+    await walk.along(*TUTORIAL)
