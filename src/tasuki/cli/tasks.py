@@ -141,7 +141,9 @@ def show(context: typer.Context, task_id: TaskId, as_json: AsJson = False) -> No
 
 
 @app.command()
-def watch(context: typer.Context, task_ids: Annotated[list[UUID], typer.Argument()]) -> None:
+def watch(
+    context: typer.Context, task_ids: Annotated[list[UUID], typer.Argument(help="Tasks by id.")]
+) -> None:
     """Draw live bars until all the tasks have ended; exit 1 unless all succeeded.
 
     [dim]Example: tasuki task watch 0190c7a2-…[/dim]

@@ -23,41 +23,41 @@ class Nothing(_Data):
 class Queued(_Data):
     """Why a task waits again; at first there is nothing to say."""
 
-    reason: str | None = None
-    crash_count: int | None = None
+    reason: str | None = Field(default=None, description="Why it went back to the queue.")
+    crash_count: int | None = Field(default=None, description="Workers that died with it.")
 
 
 class Started(_Data):
     """Who works on it."""
 
-    worker: str
-    lane: str
+    worker: str = Field(description="The name of the worker, and of its child in the lane cpu.")
+    lane: str = Field(description="The lane it serves.")
 
 
 class LogLine(_Data):
     """A line a task wrote for its watchers."""
 
-    level: str
-    message: str
+    level: str = Field(description="debug, info, warning or error.")
+    message: str = Field(description="The line.")
 
 
 class Retrying(_Data):
     """Why the attempt failed, and when the next one begins."""
 
-    error: TaskError
-    available_at: datetime
+    error: TaskError = Field(description="What went wrong.")
+    available_at: datetime = Field(description="When the next attempt may begin.")
 
 
 class Succeeded(_Data):
     """What the task returned; null when that became a file."""
 
-    result: Any = Field()
+    result: Any = Field(description="What it returned.")
 
 
 class Ended(_Data):
     """Why the task did not succeed."""
 
-    error: TaskError
+    error: TaskError = Field(description="What went wrong.")
 
 
 EVENT_DATA: dict[str, type[BaseModel]] = {

@@ -35,12 +35,12 @@ _AT_ONCE = 200
 class EventOut(BaseModel):
     """The ``data:`` of one event; what its own ``data`` holds says `eventdata`."""
 
-    task_id: UUID
+    task_id: UUID = Field(description="The task it is about.")
     seq: int = Field(description="Counts from 1 within the task, without a hole.")
-    type: str
-    at: datetime
-    attempt: int
-    data: dict[str, Any]
+    type: str = Field(description="What happened.")
+    at: datetime = Field(description="When, by the database's clock.")
+    attempt: int = Field(description="In which attempt; 0 before the first.")
+    data: dict[str, Any] = Field(description="What there is to say about it.")
 
 
 class Position(BaseModel):

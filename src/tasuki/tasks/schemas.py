@@ -14,10 +14,10 @@ from tasuki.tasks.states import CELERY_WORDS, State
 class Progress(BaseModel):
     """How far a running task is."""
 
-    current: float
-    total: float | None
-    unit: str | None
-    message: str | None
+    current: float = Field(description="Steps done.")
+    total: float | None = Field(description="Steps in all, where known.")
+    unit: str | None = Field(description="What is counted, e.g. `files`.")
+    message: str | None = Field(description="What is being done.")
 
 
 class ArtifactOut(BaseModel):
@@ -25,10 +25,10 @@ class ArtifactOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    media_type: str
-    size_bytes: int
-    sha256: str
+    name: str = Field(description="What it is called when somebody downloads it.")
+    media_type: str = Field(description="Its media type (RFC 6838).")
+    size_bytes: int = Field(description="Its length.")
+    sha256: str = Field(description="Its SHA-256, in hexadecimal.")
 
 
 class TaskError(BaseModel):
@@ -36,8 +36,8 @@ class TaskError(BaseModel):
 
     kind: str = Field(description="error, timeout, crash, cancelled or expired.")
     type: str = Field(description="Name of the exception.")
-    message: str
-    retryable: bool
+    message: str = Field(description="What the exception says.")
+    retryable: bool = Field(description="Whether another attempt could have helped.")
 
 
 class TaskOut(BaseModel):
@@ -45,30 +45,30 @@ class TaskOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: UUID
-    name: str
-    queue: str
-    lane: str
-    state: State
-    args: dict[str, Any]
-    priority: int
-    tags: list[str]
-    owner_id: int | None
-    batch_id: UUID | None
+    id: UUID = Field(description="Its id; newer ones sort after older ones.")
+    name: str = Field(description="Which task it is.")
+    queue: str = Field(description="Where it waits.")
+    lane: str = Field(description="What runs it: local, io or cpu.")
+    state: State = Field(description="Where it is in its life.")
+    args: dict[str, Any] = Field(description="Its arguments by name.")
+    priority: int = Field(description="-100 to 100, higher first.")
+    tags: list[str] = Field(description="Words to find it by.")
+    owner_id: int | None = Field(description="The user it belongs to; null: the system's own.")
+    batch_id: UUID | None = Field(description="The batch it is part of.")
     parent_id: UUID | None = Field(description="The task that ordered it, if one did.")
-    replay_of: UUID | None
-    attempt: int
-    max_attempts: int
-    crash_count: int
-    progress: Progress | None
-    result: Any
-    artifact: ArtifactOut | None
-    error: TaskError | None
-    available_at: datetime
-    expires_at: datetime | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    replay_of: UUID | None = Field(description="The task that it repeats.")
+    attempt: int = Field(description="Attempts begun.")
+    max_attempts: int = Field(description="Attempts it has in all.")
+    crash_count: int = Field(description="Workers that died with it.")
+    progress: Progress | None = Field(description="How far it is, as it told last.")
+    result: Any = Field(description="What it returned; null where that became a file.")
+    artifact: ArtifactOut | None = Field(description="The file it left.")
+    error: TaskError | None = Field(description="Why it, or its last attempt, did not succeed.")
+    available_at: datetime = Field(description="When it may begin at the earliest.")
+    expires_at: datetime | None = Field(description="Worthless if not begun until then.")
+    created_at: datetime = Field(description="When it was ordered.")
+    started_at: datetime | None = Field(description="When its first attempt began.")
+    finished_at: datetime | None = Field(description="When it ended.")
 
     @classmethod
     def of(cls, record: TaskRecord) -> "TaskOut":

@@ -62,8 +62,8 @@ class BatchOrder(BaseModel):
 class BatchEventOut(BaseModel):
     """The ``data:`` of one event of a batch."""
 
-    batch_id: UUID
+    batch_id: UUID = Field(description="The batch it is about.")
     seq: int = Field(description="Grows with each change; the newest says all.")
     type: str = Field(description="snapshot, progress, or completed, which is the last.")
-    at: datetime
-    data: BatchOut
+    at: datetime = Field(description="When it was told.")
+    data: BatchOut = Field(description="The batch, as `GET /api/v1/batches/{id}` shows it.")
