@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from support.client import Client
-from support.console import Window, heading, order
+from support.console import Window, heading, order, order_batch
 from support.system import ADMIN_PASSWORD, System
 from support.waiting import wait_until
 
@@ -124,7 +124,10 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
     if username is None:
         return ["/"]
     task_id = await order(page, "console.say", lines=["a line"], fail="broken")
-    return ["/", f"/tasks/{task_id}", "/reports/new", "/account"]
+    batch_id = await order_batch(page, "console.say", [{"lines": []}] * 3)
+    own = ["/", f"/tasks/{task_id}", f"/batches/{batch_id}", "/reports/new", "/account"]
+    operators = [f"/admin/{name}" for name in ("queues", "workers", "schedules", "failures")]
+    return own + operators if username == "admin" else [*own, operators[0]]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -133,7 +136,7 @@ async def test_every_page_fits_and_is_labelled(
     console: Window, person: str, width: int, *, dark: bool
 ) -> None:
     """No sideways scrolling on a small phone; names and labels for those who listen."""
-    for username in (None, person):
+    for username in (None, person, "admin"):
         async with console(username, width=width, dark=dark) as page:
             for path in await pages_of(page, username):
                 await page.goto(path)

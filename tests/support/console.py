@@ -21,6 +21,13 @@ async def order(page: Page, task: str, **args: Any) -> str:
     return str((await answer.json())["id"])
 
 
+async def order_batch(page: Page, task: str, args: list[dict[str, Any]]) -> str:
+    """Order a batch in the same way."""
+    answer = await page.request.post("/api/v1/batches", data={"name": task, "args": args})
+    assert answer.status == 202, await answer.text()
+    return str((await answer.json())["id"])
+
+
 async def heading(page: Page, text: str) -> None:
     """Wait for the view with this heading."""
     await expect(page.get_by_role("heading", level=1)).to_have_text(text)

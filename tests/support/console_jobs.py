@@ -26,3 +26,12 @@ async def say(
     if fail is not None:
         raise RuntimeError(fail)
     return {"lines": lines}
+
+
+@task("console.need", retry=Retry(tries=1))
+async def need(ctx: TaskContext, *, file: str) -> str:
+    """Fail until a file is there, as work does whose cause of failure somebody mends."""
+    del ctx
+    if not Path(file).exists():
+        raise FileNotFoundError(f"{file} is missing")
+    return file

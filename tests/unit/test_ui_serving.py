@@ -48,7 +48,7 @@ async def test_every_address_of_the_console_answers_with_its_page(
     web: httpx.AsyncClient, page: str
 ) -> None:
     """A link to a task, from a mail or a colleague, must open."""
-    answer = await web.get(page.replace("{task_id}", "01939f2e-0000-7000-8000-000000000000"))
+    answer = await web.get(page.replace("{id}", "01939f2e-0000-7000-8000-000000000000"))
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -140,7 +140,7 @@ def test_the_server_and_the_browser_know_the_same_addresses() -> None:
     app = (STATIC / "app.js").read_text()
     routes = re.findall(r'\["(/[^"]*)", ', app)
 
-    assert tuple(re.sub(r":\w+", "{task_id}", route) for route in routes) == PAGES
+    assert tuple(re.sub(r":(\w+)", r"{\1}", route) for route in routes) == PAGES
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".js", ".css"))])

@@ -15,7 +15,18 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
-PAGES = ("/", "/tasks", "/tasks/{task_id}", "/reports/new", "/account")
+PAGES = (
+    "/",
+    "/tasks",
+    "/tasks/{id}",
+    "/batches/{id}",
+    "/reports/new",
+    "/account",
+    "/admin/queues",
+    "/admin/workers",
+    "/admin/schedules",
+    "/admin/failures",
+)
 """The console's addresses; the same stand in ``static/app.js``."""
 
 _FOLDER = Path(__file__).parent / "static"

@@ -60,6 +60,7 @@ export async function call(method, path, { body, key, signal, isSignIn = false }
 
 export const get = (path, options) => call("GET", path, options);
 export const post = (path, body, options) => call("POST", path, { ...options, body });
+export const patch = (path, body, options) => call("PATCH", path, { ...options, body });
 export const remove = (path, options) => call("DELETE", path, options);
 
 /** The address of a task's file, for a link. */
@@ -67,6 +68,9 @@ export const resultHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/resul
 
 /** The address of a task's live events. */
 export const eventsHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/events`;
+
+/** The address of a batch's live numbers. */
+export const batchEventsHref = (id) => `${ROOT}/batches/${encodeURIComponent(id)}/events`;
 
 function withTimeout(signal) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);

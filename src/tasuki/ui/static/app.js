@@ -9,10 +9,16 @@ import { shell } from "./parts/shell.js";
 import { createRouter, pathOfClick } from "./router.js";
 import { onOtherTab, signedOut, signInNote, user } from "./session.js";
 import { accountView } from "./views/account.js";
+import { batchView } from "./views/batch.js";
+import { failuresView } from "./views/failures.js";
+import { forAdmins } from "./views/not_yours.js";
+import { queuesView } from "./views/queues.js";
 import { reportView } from "./views/report.js";
+import { schedulesView } from "./views/schedules.js";
 import { signInView } from "./views/sign_in.js";
 import { taskView } from "./views/task.js";
 import { tasksView } from "./views/tasks.js";
+import { workersView } from "./views/workers.js";
 
 const root = document.getElementById("app");
 let frame = null;
@@ -21,9 +27,14 @@ const router = createRouter(
   [
     ["/", tasksView],
     ["/tasks", tasksView],
-    ["/tasks/:id", taskView],
+    ["/tasks/:id", (visit) => taskView(visit, router.go)],
+    ["/batches/:id", (visit) => batchView(visit, router.go)],
     ["/reports/new", (visit) => reportView(visit, router.go)],
     ["/account", accountView],
+    ["/admin/queues", forAdmins(queuesView)],
+    ["/admin/workers", forAdmins(workersView)],
+    ["/admin/schedules", forAdmins(schedulesView)],
+    ["/admin/failures", forAdmins((visit) => failuresView(visit, router.go))],
     ["*", lostView],
   ],
   ({ title, node }, isFirst) => {

@@ -41,6 +41,15 @@ export const isEnded = (state) => ENDED.has(state);
 /** Whether cancelling it makes sense. */
 export const canCancel = (state) => !isEnded(state) && state !== "cancelling";
 
+/** The lanes that need workers; `local` has the web processes. */
+export const WORKER_LANES = ["io", "cpu"];
+
+/** Whether ordering it again makes sense. */
+export const canReplay = (state) => isEnded(state) && state !== "succeeded";
+
+/** The ids of tasks and batches. */
+export const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 const LANGUAGES = { en: "English", ja: "Japanese" };
 
 /**
@@ -54,12 +63,16 @@ export function describe(task) {
     const parts = [`${days} ${days === 1 ? "day" : "days"}`, timezone, LANGUAGES[language]];
     return { title: "Activity report", about: parts.filter(Boolean).join(" · ") };
   }
+  if (task.name === "tasks.replay") {
+    return { title: "Replay of many", about: summary(task.args.wanted) };
+  }
   return { title: task.name, about: summary(task.args) };
 }
 
 /** The arguments in one short line. */
 function summary(args) {
-  const parts = Object.entries(args ?? {}).map(([name, value]) => {
+  const given = Object.entries(args ?? {}).filter(([, value]) => value !== null);
+  const parts = given.map(([name, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     return `${name}: ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`;
   });

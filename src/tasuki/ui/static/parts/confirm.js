@@ -3,10 +3,10 @@
 import { freshId, h } from "../dom.js";
 
 /**
- * @param {{title: string, text: string, yes: string, no: string}} words
+ * @param {{title: string, text: any, yes: string, no: string, tone?: "danger"|"primary"}} words
  * @returns {Promise<boolean>} false as well when the question was closed
  */
-export function confirm({ title, text, yes, no }) {
+export function confirm({ title, text, yes, no, tone = "danger" }) {
   return new Promise((resolve) => {
     const id = freshId("confirm");
     const form = h(
@@ -18,7 +18,7 @@ export function confirm({ title, text, yes, no }) {
         "div",
         { class: "actions end" },
         h("button", { class: "button", value: "no" }, no),
-        h("button", { class: "button danger", value: "yes", autofocus: true }, yes),
+        h("button", { class: `button ${tone}`, value: "yes", autofocus: true }, yes),
       ),
     );
     const dialog = h("dialog", { class: "dialog", "aria-labelledby": id }, form);

@@ -4,16 +4,23 @@ import { fill, h, icon, setAttr, setText } from "../dom.js";
 import { connection } from "../live.js";
 import { themeSwitch } from "./theme_switch.js";
 
-// One line a place; those of later pages are added here.
+// One line a place.
 const PLACES = [
   {
     href: "/",
     name: "Tasks",
     picture: "list",
-    isAt: (path) => path === "/" || path.startsWith("/tasks"),
+    isAt: (path) => path === "/" || /^\/(tasks|batches)\b/.test(path),
   },
   { href: "/reports/new", name: "Order a report", picture: "report" },
   { href: "/account", name: "Account", picture: "person" },
+];
+
+const OPERATORS_PLACES = [
+  { href: "/admin/queues", name: "Queues", picture: "stack" },
+  { href: "/admin/workers", name: "Workers", picture: "worker" },
+  { href: "/admin/schedules", name: "Schedules", picture: "calendar" },
+  { href: "/admin/failures", name: "Failures", picture: "alert" },
 ];
 
 const CONNECTION = {
@@ -28,10 +35,8 @@ const CONNECTION = {
  */
 export function shell(user, signOut) {
   const main = h("main", { id: "main", tabindex: "-1" });
-  const links = PLACES.map((place) => [
-    place,
-    h("a", { href: place.href }, icon(place.picture), place.name),
-  ]);
+  const own = PLACES.map(linkTo);
+  const operators = user.role === "admin" ? OPERATORS_PLACES.map(linkTo) : [];
   const menu = h("div", { class: "menu", id: "menu" });
   const toggle = h(
     "button",
@@ -51,15 +56,14 @@ export function shell(user, signOut) {
   toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
   fill(
     menu,
-    h(
-      "nav",
-      { "aria-label": "Main" },
+    h("nav", { "aria-label": "Main" }, listOf(own)),
+    operators.length > 0 &&
       h(
-        "ul",
-        {},
-        links.map(([, link]) => h("li", {}, link)),
+        "nav",
+        { "aria-labelledby": "operations" },
+        h("p", { class: "rail-title", id: "operations" }, "Operations"),
+        listOf(operators),
       ),
-    ),
     h(
       "div",
       { class: "rail-end" },
@@ -87,12 +91,24 @@ export function shell(user, signOut) {
     /** Mark where we are. */
     at(path) {
       open(false);
-      for (const [place, link] of links) {
+      for (const [place, link] of [...own, ...operators]) {
         const isHere = place.isAt ? place.isAt(path) : path === place.href;
         setAttr(link, "aria-current", isHere ? "page" : null);
       }
     },
   };
+}
+
+function linkTo(place) {
+  return [place, h("a", { href: place.href }, icon(place.picture), place.name)];
+}
+
+function listOf(links) {
+  return h(
+    "ul",
+    {},
+    links.map(([, link]) => h("li", {}, link)),
+  );
 }
 
 export function skipLink() {

@@ -1,22 +1,25 @@
 /** The page of one task: how far it is, what it says, its attempts, its file. */
 
-import { call, get, Problem, resultHref } from "../api.js";
+import { get, Problem, resultHref } from "../api.js";
 import { breakable, fill, h, icon, setAttr, setText } from "../dom.js";
 import { setSpent, setWhen, size, spent, when } from "../format.js";
 import { announce } from "../parts/announce.js";
 import { badge, setBadge } from "../parts/badge.js";
-import { confirm } from "../parts/confirm.js";
 import { notice, problemNotice } from "../parts/notice.js";
 import { progressBar, setProgress } from "../parts/progress.js";
 import { watchTask } from "../watch.js";
-import { canCancel, describe, isEnded, progressOf, STATES } from "../words.js";
+import { describe, ID, isEnded, progressOf, STATES } from "../words.js";
 import { attempts } from "./task_attempts.js";
+import { taskButtons } from "./task_buttons.js";
 import { facts } from "./task_facts.js";
+import { family } from "./task_family.js";
 import { logPanel } from "./task_log.js";
 
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-export function taskView({ params, signal }) {
+/**
+ * @param {import("../router.js").Visit} visit
+ * @param {(path: string) => void} go
+ */
+export function taskView({ params, signal }, go) {
   const heading = h("h1", { tabindex: "-1" }, "Task");
   const place = h("div", {}, h("p", { class: "loading", role: "status" }, "Loading…"));
   const node = h(
@@ -27,13 +30,14 @@ export function taskView({ params, signal }) {
     place,
   );
   const lost = (problem) => fill(place, problemNotice(problem));
-  if (ID.test(params.id)) void open(params.id, { heading, place, lost, signal });
+  if (ID.test(params.id)) void open(params.id, { heading, place, lost, signal, go });
   else
     fill(place, notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such task.")));
   return { title: "Task", node };
 }
 
-async function open(id, { heading, place, lost, signal }) {
+async function open(id, spec) {
+  const { heading, place, lost, signal, go } = spec;
   let first;
   try {
     first = await get(`/tasks/${id}`, { signal });
@@ -41,16 +45,15 @@ async function open(id, { heading, place, lost, signal }) {
     if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     lost(error);
-    if (error.isPassing)
-      setTimeout(() => signal.aborted || void open(id, { heading, place, lost, signal }), 3_000);
+    if (error.isPassing) setTimeout(() => signal.aborted || void open(id, spec), 3_000);
     return;
   }
-  const page = taskPage(first, { heading, signal });
+  const page = taskPage(first, { heading, signal, go });
   fill(place, page.node);
   watchTask(id, { task: page.show, events: page.hear, gone: lost }, signal);
 }
 
-function taskPage(first, { heading, signal }) {
+function taskPage(first, { heading, signal, go }) {
   const { title, about } = describe(first);
   fill(heading, breakable(title));
   const state = badge();
@@ -61,9 +64,10 @@ function taskPage(first, { heading, signal }) {
   const ordered = when(first.created_at);
   const file = h("div", { class: "hero-file" });
   const fault = h("div", {});
-  const cancel = cancelButton(first.id, signal, (task) => show(task));
+  const buttons = taskButtons(first.id, { signal, go, show: (task) => show(task) });
   const details = facts(first);
   const legs = attempts();
+  const related = family(first, signal);
   const log = logPanel();
   const say = teller(title);
   let shown = null;
@@ -80,7 +84,8 @@ function taskPage(first, { heading, signal }) {
     setWhen(ordered, task.created_at);
     showFile(file, task);
     showFault(fault, task);
-    cancel.show(task);
+    buttons.show(task);
+    related.show(task);
     details.show(task);
     legs.expect(task);
     document.title = `${titleMark(task, progress)}${title} · Tasuki`;
@@ -96,7 +101,13 @@ function taskPage(first, { heading, signal }) {
   const hero = h(
     "section",
     { class: "hero", "aria-label": "State" },
-    h("div", { class: "hero-top" }, state, h("span", { class: "hero-about" }, about), cancel.node),
+    h(
+      "div",
+      { class: "hero-top" },
+      state,
+      h("span", { class: "hero-about" }, about),
+      buttons.node,
+    ),
     bar,
     h("div", { class: "hero-bottom" }, h("span", {}, message), count),
     h(
@@ -116,7 +127,12 @@ function taskPage(first, { heading, signal }) {
     "div",
     { class: "task-page" },
     hero,
-    h("div", { class: "columns" }, h("div", {}, log.node), h("div", {}, legs.node, details.node)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", {}, log.node),
+      h("div", {}, related.node, legs.node, details.node),
+    ),
   );
   return { node, show, hear };
 }
@@ -191,46 +207,4 @@ function showFault(place, task) {
       h("p", { class: "pre" }, task.error.message),
     ),
   );
-}
-
-function cancelButton(id, signal, show) {
-  const fault = h("div", { class: "cancel-fault" });
-  const button = h(
-    "button",
-    { type: "button", class: "button danger-quiet" },
-    icon("stop"),
-    "Cancel task",
-  );
-  let isBusy = false;
-  button.addEventListener("click", async () => {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      if (await ask()) show(await call("POST", `/tasks/${id}/cancel`, { signal }));
-      fill(fault);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      fill(fault, problemNotice(error));
-    } finally {
-      isBusy = false;
-    }
-  });
-  return {
-    node: h("div", { class: "cancel" }, button, fault),
-    show(task) {
-      const isOffered = canCancel(task.state);
-      if (!isOffered && document.activeElement === button) document.querySelector("h1").focus();
-      button.hidden = !isOffered;
-    },
-  };
-}
-
-function ask() {
-  return confirm({
-    title: "Cancel this task?",
-    text: "It stops at its next step. What it has done so far is not undone.",
-    yes: "Cancel the task",
-    no: "Keep it",
-  });
 }

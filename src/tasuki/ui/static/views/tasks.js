@@ -4,22 +4,20 @@ import { get, Problem } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { keepFresh } from "../live.js";
 import { announce } from "../parts/announce.js";
-import { field } from "../parts/form.js";
 import { empty, problemNotice } from "../parts/notice.js";
-import { replaceQuery } from "../router.js";
 import { isAdmin } from "../session.js";
-import { isEnded, STATE_GROUPS, STATES } from "../words.js";
+import { isEnded } from "../words.js";
+import { taskFilters } from "./task_filters.js";
 import { taskRow } from "./task_row.js";
 
 const PAGE = 50;
 const BUSY_MS = 2_000; // something on the page may change
 const IDLE_MS = 5_000; // nothing does; a new task may still come from elsewhere
 const MOST_OLD = 8; // unfinished tasks of older pages that are asked for at a time
-const TYPING_MS = 300;
 
 export function tasksView({ query, signal }) {
   const list = new TaskList({ withOwner: isAdmin(), signal });
-  const filters = filterBar(query, (wanted) => list.filter(wanted), signal);
+  const filters = taskFilters(query, (wanted) => list.filter(wanted), signal);
   const node = h(
     "div",
     { class: "view" },
@@ -252,77 +250,4 @@ class TaskList {
     this.place.dataset.turn = "";
     fill(this.place, problemNotice(problem));
   }
-}
-
-function filterBar(query, apply, signal) {
-  const options = STATE_GROUPS.map(([group, states]) =>
-    h(
-      "optgroup",
-      { label: group },
-      states.map((state) => h("option", { value: state }, STATES[state][0])),
-    ),
-  );
-  const state = field({
-    label: "State",
-    name: "state",
-    control: h("select", {}, h("option", { value: "" }, "Any"), options),
-  });
-  const name = field({
-    label: "Task name",
-    name: "name",
-    type: "search",
-    list: "task-names",
-    placeholder: "e.g. reports.user_activity",
-    autocomplete: "off",
-    spellcheck: "false",
-    maxlength: 200,
-  });
-  const clear = h("button", { type: "reset", class: "button quiet" }, "Clear");
-  state.input.value = query.get("state") ?? "";
-  if (state.input.selectedIndex < 0) state.input.value = "";
-  name.input.value = query.get("name") ?? "";
-  let timer = 0;
-
-  function wanted() {
-    const given = { state: state.input.value, name: name.input.value.trim() };
-    return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
-  }
-
-  function changed() {
-    clearTimeout(timer);
-    if (signal.aborted) return;
-    const now = wanted();
-    clear.hidden = Object.keys(now).length === 0;
-    replaceQuery(new URLSearchParams(now));
-    apply(now);
-  }
-
-  clear.hidden = Object.keys(wanted()).length === 0;
-  const node = h(
-    "form",
-    {
-      class: "filters",
-      role: "search",
-      "aria-label": "Filter the tasks",
-      onsubmit: (event) => {
-        event.preventDefault();
-        changed();
-      },
-    },
-    state.node,
-    name.node,
-    h("datalist", { id: "task-names" }, h("option", { value: "reports.user_activity" })),
-    clear,
-  );
-  state.input.addEventListener("change", changed);
-  name.input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(changed, TYPING_MS);
-  });
-  node.addEventListener("reset", () => {
-    state.input.focus();
-    setTimeout(changed, 0); // the fields are emptied after this event
-  });
-  signal.addEventListener("abort", () => clearTimeout(timer));
-  return { node, wanted };
 }

@@ -1,0 +1,79 @@
+/** What may be done with a task: cancel it, or order it again. */
+
+import { call, post, Problem } from "../api.js";
+import { fill, h, icon } from "../dom.js";
+import { confirm } from "../parts/confirm.js";
+import { problemNotice } from "../parts/notice.js";
+import { canCancel, canReplay } from "../words.js";
+
+/**
+ * @param {string} id
+ * @param {{signal: AbortSignal, show: (task: any) => void, go: (path: string) => void}} on
+ */
+export function taskButtons(id, { signal, show, go }) {
+  const fault = h("div", { class: "cancel-fault" });
+  let isBusy = false;
+
+  const once = (run) => async () => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      await run();
+      fill(fault);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      fill(fault, problemNotice(error));
+    } finally {
+      isBusy = false;
+    }
+  };
+  const cancel = button(
+    "danger-quiet",
+    "stop",
+    "Cancel task",
+    once(async () => {
+      if (await ask()) show(await call("POST", `/tasks/${id}/cancel`, { signal }));
+    }),
+  );
+  const replay = button(
+    "",
+    "retry",
+    "Replay",
+    once(async () => {
+      const again = await post(`/tasks/${id}/replay`, undefined, { signal });
+      go(`/tasks/${again.id}`);
+    }),
+  );
+
+  function offer(node, isOffered) {
+    if (!isOffered && document.activeElement === node) document.querySelector("h1").focus();
+    node.hidden = !isOffered;
+  }
+
+  return {
+    node: h("div", { class: "cancel" }, cancel, replay, fault),
+    show(task) {
+      offer(cancel, canCancel(task.state));
+      offer(replay, canReplay(task.state));
+    },
+  };
+}
+
+function button(className, picture, text, onclick) {
+  return h(
+    "button",
+    { type: "button", class: `button ${className}`, onclick },
+    icon(picture),
+    text,
+  );
+}
+
+function ask() {
+  return confirm({
+    title: "Cancel this task?",
+    text: "It stops at its next step. What it has done so far is not undone.",
+    yes: "Cancel the task",
+    no: "Keep it",
+  });
+}
