@@ -64,7 +64,9 @@ export function describe(task) {
     return { title: "Activity report", about: parts.filter(Boolean).join(" · ") };
   }
   if (task.name === "tasks.replay") {
-    return { title: "Replay of many", about: summary(task.args.wanted) };
+    const { limit: _limit, ...wanted } = task.args.wanted ?? {};
+    if (Array.isArray(wanted.state)) wanted.state = wanted.state.join(", ");
+    return { title: "Replay of many", about: summary(wanted) };
   }
   return { title: task.name, about: summary(task.args) };
 }

@@ -64,7 +64,7 @@ async function open(id, spec) {
 }
 
 function batchPage(first, { signal, go }) {
-  const state = h("span", { class: "badge" });
+  const state = h("span", { class: "badge plain" });
   const bar = progressBar(`Progress of the batch of ${first.name}`);
   const count = h("span", { class: "hero-count" });
   const took = spent();

@@ -102,22 +102,28 @@ function queueRow({ queue, lane }) {
   );
 
   function update(one) {
-    setText(waiting.value, number(one.waiting));
+    count(waiting, one.waiting);
     const age = one.oldest_due_s;
     setText(waiting.note, age === null ? "" : `oldest ${duration(age * 1000)}`);
     setAttr(waiting.note, "data-tone", age > LONG_S ? "warn" : null);
-    setText(running.value, number(one.running));
-    setText(later.value, number(one.scheduled));
+    count(running, one.running);
+    count(later, one.scheduled);
     setText(later.note, one.retrying ? `${number(one.retrying)} to be retried` : "");
-    setText(failed.value, number(one.failed_lately));
+    count(failed, one.failed_lately);
     setAttr(failed.value, "data-tone", one.failed_lately ? "bad" : null);
     failures.hidden = one.failed_lately === 0;
     setText(ended.value, `${number(one.ended_per_minute)} / min`);
+    setAttr(ended.value, "data-none", one.ended_per_minute === 0);
     setText(bells.value, bellsOf(one));
-    setAttr(bells.value, "data-none", one.bells === null);
+    setAttr(bells.value, "data-none", !one.bells);
   }
 
   return { node, update };
+}
+
+function count({ value }, many) {
+  setText(value, number(many));
+  setAttr(value, "data-none", many === 0);
 }
 
 function bellsOf({ lane, bells }) {

@@ -102,7 +102,7 @@ function workerRow({ lane, host, pid, name, isAlive }) {
       "Sign of life",
       h(
         "span",
-        { class: "badge", "data-tone": isAlive ? "ok" : "bad" },
+        { class: "badge plain", "data-tone": isAlive ? "ok" : "bad" },
         isAlive ? "Alive" : "Lost",
       ),
       h("span", { class: "fine" }, seen),
