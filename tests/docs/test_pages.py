@@ -28,6 +28,7 @@ from support.servers import Servers
 REWRITE = "TASUKI_TEST_REWRITE_PICTURES"
 FRONT = ("README.md", "README.ja.md", "CONTRIBUTING.md")
 TUTORIAL = ("docs/tutorial/first-task.md",)
+RECIPES = ("cancel", "test", "batches", "watch", "schedules")
 
 
 @dataclass
@@ -135,4 +136,4 @@ async def test_the_front_pages_do_what_they_say(walk: Walk) -> None:
 @pytest.mark.timeout(300)
 async def test_a_newcomer_gets_to_work_of_their_own_and_beyond(walk: Walk) -> None:
     """The tutorial, and the recipes for what it made."""
-    await walk.along(*TUTORIAL)
+    await walk.along(*TUTORIAL, *(f"docs/how-to/{name}.md" for name in RECIPES))
