@@ -21,13 +21,17 @@ import pytest
 from playwright.async_api import Page, expect
 
 from support.browser import running_chromium, window
-from support.pages import ROOT, Block, blocks_of
+from support.nginx import need_nginx, running_nginx
+from support.pages import ROOT, Block, all_pages, blocks_of
+from support.rabbitmq import RabbitMq
 from support.reader import Mismatch, Reader
 from support.servers import Servers
 
 REWRITE = "TASUKI_TEST_REWRITE_PICTURES"
-FRONT = ("README.md", "README.ja.md", "CONTRIBUTING.md")
+FRONT = ("CONTRIBUTING.md", "README.ja.md", "README.md")
 TUTORIAL = ("docs/tutorial/first-task.md",)
+EXAMPLES = "examples/README.md"
+ALONE = ("rabbitmq", "deploy")
 RECIPES = ("cancel", "test", "batches", "watch", "schedules")
 
 
@@ -41,13 +45,21 @@ class Walk:
 
     async def along(self, *pages: str) -> None:
         """Do what the pages say, block by block."""
-        for page in pages:
-            for block in blocks_of(page):
-                try:
-                    await self._do(block)
-                except Exception as exc:
-                    exc.add_note(f"at {block.place}")
-                    raise
+        blocks = [block for page in pages for block in blocks_of(page)]
+        for block in blocks:
+            try:
+                await self._do(block)
+            except Exception as exc:
+                exc.add_note(f"at {block.place}")
+                raise
+        for file in self.reader.written:
+            if file.endswith(".py") and not any(_runs(block, file) for block in blocks):
+                raise Mismatch(f"nothing loads or runs {file}")
+
+    async def close(self) -> None:
+        """Close the browser and all terminals."""
+        await self.stack.aclose()
+        await asyncio.to_thread(self.reader.close)
 
     async def _do(self, block: Block) -> None:
         if block.language == "look":
@@ -107,6 +119,13 @@ class Walk:
         return self.browser
 
 
+def _runs(block: Block, file: str) -> bool:
+    """Whether a block has a Python file loaded or run."""
+    module = file.removesuffix(".py").replace("/", ".")
+    names = (file, module, f"pytest -q {module.partition('.')[0]}")
+    return block.file != file and any(name in block.text for name in names)
+
+
 @pytest.fixture
 async def walk(tmp_path: Path, servers: Servers) -> AsyncGenerator[Walk]:
     """A reader with a fresh clone."""
@@ -122,8 +141,7 @@ async def walk(tmp_path: Path, servers: Servers) -> AsyncGenerator[Walk]:
         try:
             yield walk
         finally:
-            await stack.aclose()
-            await asyncio.to_thread(walk.reader.__exit__)
+            await walk.close()
             await servers.drop_database(database_url)
 
 
@@ -137,3 +155,38 @@ async def test_the_front_pages_do_what_they_say(walk: Walk) -> None:
 async def test_a_newcomer_gets_to_work_of_their_own_and_beyond(walk: Walk) -> None:
     """The tutorial, and the recipes for what it made."""
     await walk.along(*TUTORIAL, *(f"docs/how-to/{name}.md" for name in RECIPES))
+
+
+async def test_the_example_is_started_as_it_says(walk: Walk) -> None:
+    """An application of one's own beside Tasuki's workers, in two terminals."""
+    await walk.along(EXAMPLES)
+
+
+async def test_the_recipe_for_rabbitmq_works(walk: Walk, rabbitmq: RabbitMq) -> None:
+    """Here the broker is real as well; the report is made by way of it."""
+    with rabbitmq.vhost() as url:
+        walk.reader.replaced["amqp://tasuki:secret@rabbit.example:5672/tasuki"] = url
+        await walk.along("docs/how-to/rabbitmq.md")
+        await walk.close()
+
+
+async def test_the_recipe_for_production_works(walk: Walk, tmp_path: Path) -> None:
+    """As in production: servers of their own, several processes, nginx before them."""
+    need_nginx()
+    reader = walk.reader
+    async with running_nginx(
+        tmp_path / "nginx", [reader.ports[8001], reader.ports[8002]]
+    ) as nginx:
+        reader.replaced |= {
+            "https://tasks.example.org": nginx.url,
+            "/srv/tasuki/files": str(tmp_path / "files"),
+        }
+        reader.env["CURL_CA_BUNDLE"] = str(nginx.certificate)
+        await walk.along("docs/how-to/deploy.md")
+
+
+def test_every_page_is_walked() -> None:
+    """A page that nobody walks would rot; one without blocks has nothing to be run."""
+    walked = {*FRONT, *TUTORIAL, *(f"docs/how-to/{name}.md" for name in (*RECIPES, *ALONE))}
+
+    assert {page for page in all_pages() if blocks_of(page)} == walked | {EXAMPLES}

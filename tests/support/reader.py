@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from support.pages import ROOT, Block
 from support.servers import free_port
@@ -47,7 +46,8 @@ _STAYING = (
     "tasuki web",
     "tasuki worker",
     "tasuki scheduler",
-    "uvicorn",
+    "./dev tasuki up",
+    "./dev python -m uvicorn",
 )
 """Beginnings of commands that stay in the foreground until somebody stops them."""
 
@@ -68,6 +68,23 @@ class Server:
     known: str
     process: subprocess.Popen[bytes]
     log: Path
+    ready: Path
+    is_ready: bool = False
+
+    def look(self) -> bool:
+        """See whether it is ready.
+
+        Raises:
+            Mismatch: It has ended.
+        """
+        if self.process.poll() is not None:
+            raise Mismatch(f"{self.command}\nended:\n{self.output[-4000:]}")
+        if _is_told(self.command):
+            said = self.output
+            self.is_ready = "ready at http" in said or "Uvicorn running" in said
+        else:
+            self.is_ready = self.ready.exists()
+        return self.is_ready
 
     def stop(self) -> None:
         """Press Ctrl-C."""
@@ -117,14 +134,10 @@ class Reader:
         # As ./dev itself knows that what is installed is what is wanted.
         self.run("cat requirements.lock pyproject.toml | cksum >state && mv state .venv/.state")
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Close all terminals."""
-        for server in reversed(self.servers):
-            server.stop()
+        while self.servers:
+            self.servers.pop().stop()
 
     @property
     def url(self) -> str:
@@ -146,7 +159,9 @@ class Reader:
                 self._start(command)
                 stays = True
             else:
+                self._settle()
                 self.run(command)
+        self._settle()
         if stays:
             self._state.unlink(missing_ok=True)
 
@@ -202,9 +217,6 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.translate(block.text))
         self.written[block.file] = block.text
-        if path.suffix == ".py":
-            module = block.file.removesuffix(".py").replace("/", ".")
-            self.run(f".venv/bin/python -W error -c 'import {module}'")
 
     def look_at(self, command: str) -> None:
         """Check that a command that is not run exists at all.
@@ -238,7 +250,7 @@ class Reader:
                 raise Mismatch(f"{' '.join(words)}: there is no {word}")
 
     def _start(self, command: str) -> None:
-        """Start a command that stays, and wait until it is ready.
+        """Start a command that stays; `_settle` waits for it.
 
         One that runs already is left alone if nothing has changed since, or else stopped, as
         its port and its folder are taken.
@@ -265,19 +277,15 @@ class Reader:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        server = Server(command, known, process, log)
-        self.servers.append(server)
+        self.servers.append(Server(command, known, process, log, ready))
 
-        def is_ready() -> bool:
-            if process.poll() is not None:
-                raise Mismatch(f"{command}\nended:\n{server.output[-4000:]}")
-            if _is_told(command):
-                return "ready at http" in server.output or "Uvicorn running" in server.output
-            return ready.exists()
-
-        wait_for(is_ready, within=_START_WITHIN_S, what=command)
-        if told := re.search(r"Admin login: admin / (\S+)", server.output):
-            self.password = self.password or told[1]
+    def _settle(self) -> None:
+        """Wait until all that was started is ready."""
+        for server in self.servers:
+            if not server.is_ready:
+                wait_for(server.look, within=_START_WITHIN_S, what=server.command)
+            if told := re.search(r"Admin login: admin / (\S+)", server.output):
+                self.password = self.password or told[1]
 
     def _settings(self) -> str:
         """Return all that a command started now would know."""
@@ -357,4 +365,4 @@ def _begins(command: str, beginnings: Sequence[str] | Mapping[str, str]) -> bool
 
 def _is_told(command: str) -> bool:
     """Whether a command says on its output that it is ready."""
-    return " up" in command or command.startswith("uvicorn")
+    return " up" in command or " uvicorn " in command
