@@ -27,6 +27,7 @@ from tasuki.core.notices import Notices
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.settings import TasksSettings
+from tasuki.web.server import server_config
 from tasuki.web.settings import WebSettings
 from tasuki.wiring import Settings, Tasuki
 from tasuki.wiring.engines import WorkerEngine
@@ -207,16 +208,7 @@ class _Quiet(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI, tasuki: Tasuki) -> AsyncGenerator[str]:
     """Serve an application on a free port of this machine and give its address."""
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
+    config = server_config(app, tasuki.settings.web)
     server = _Quiet(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
@@ -226,7 +218,7 @@ async def serving(app: FastAPI, tasuki: Tasuki) -> AsyncGenerator[str]:
             await _answers(url, running)
             yield url
         finally:
-            tasuki.stop_streams()
+            await tasuki.stop_streams()
             server.should_exit = True
             async with asyncio.timeout(10):
                 await running

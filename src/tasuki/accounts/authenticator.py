@@ -7,7 +7,13 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 from tasuki.accounts.cookie import SessionCookie
-from tasuki.accounts.records import Caller, session_credential, token_credential
+from tasuki.accounts.records import (
+    Caller,
+    session_credential,
+    session_id_in,
+    token_credential,
+    token_id_in,
+)
 from tasuki.accounts.repository import SessionRepository, TokenRepository
 from tasuki.accounts.settings import AccountsSettings
 from tasuki.accounts.tokens import TOKEN_PREFIX
@@ -52,6 +58,23 @@ class AccountsAuthenticator:
             return await self._by_token(header)
         secret = self._cookie.read(connection)
         return None if secret is None else await self._by_session(secret)
+
+    async def is_valid(self, user: Principal) -> bool:
+        """See `Authenticator.is_valid`."""
+        now = await self._by_credential(user.credential)
+        return now is not None and now == user
+
+    async def _by_credential(self, credential: str) -> Principal | None:
+        session_id, token_id = session_id_in(credential), token_id_in(credential)
+        async with self._database.unit_of_work() as session:
+            if session_id is not None:
+                caller = await self._sessions.find_caller(session, session_id, idle=self._idle)
+                return _principal(caller, session_credential)
+            if token_id is not None:
+                return _principal(
+                    await self._tokens.find_caller(session, token_id), token_credential
+                )
+        return None
 
     async def _by_token(self, header: str) -> Principal | None:
         scheme, _, token = header.partition(" ")

@@ -93,6 +93,11 @@ def session_id_in(credential: str) -> UUID | None:
     return UUID(credential[len(_SESSION) :]) if credential.startswith(_SESSION) else None
 
 
+def token_id_in(credential: str) -> UUID | None:
+    """Return the API token that a credential names, or nothing if it is no token."""
+    return UUID(credential[len(_TOKEN) :]) if credential.startswith(_TOKEN) else None
+
+
 def credential_key(credential: str) -> str:
     """Return the notice key that says a session or token has ended."""
     return f"credential:{credential}"

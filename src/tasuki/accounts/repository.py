@@ -134,15 +134,20 @@ class SessionRepository:
         )
 
     async def find_caller(
-        self, session: Session, token_hash: bytes, *, idle: timedelta
+        self, session: Session, secret: bytes | UUID, *, idle: timedelta
     ) -> Caller | None:
-        """Return who holds this session, if it and its user are still good; note the use."""
+        """Return who holds this session, if it and its user are still good; note the use.
+
+        Args:
+            secret: The hash of its secret, or its id.
+        """
+        column = SessionRow.id if isinstance(secret, UUID) else SessionRow.token_hash
         row = (
             await session.execute(
                 select(*_CALLER, SessionRow.id, _is_stale(SessionRow.last_seen_at))
                 .join(SessionRow, SessionRow.user_id == UserRow.id)
                 .where(
-                    SessionRow.token_hash == token_hash,
+                    column == secret,
                     _is_live(idle),
                     UserRow.disabled_at.is_(None),
                 )
@@ -235,13 +240,18 @@ class TokenRepository:
         query = select(func.count()).where(ApiTokenRow.user_id == user_id)
         return int((await session.execute(query)).scalar_one())
 
-    async def find_caller(self, session: Session, token_hash: bytes) -> Caller | None:
-        """Return who holds this token, if the user is still good; note the use."""
+    async def find_caller(self, session: Session, secret: bytes | UUID) -> Caller | None:
+        """Return who holds this token, if the user is still good; note the use.
+
+        Args:
+            secret: The hash of the token, or its id.
+        """
+        column = ApiTokenRow.id if isinstance(secret, UUID) else ApiTokenRow.token_hash
         row = (
             await session.execute(
                 select(*_CALLER, ApiTokenRow.id, _is_stale(ApiTokenRow.last_used_at))
                 .join(ApiTokenRow, ApiTokenRow.user_id == UserRow.id)
-                .where(ApiTokenRow.token_hash == token_hash, UserRow.disabled_at.is_(None))
+                .where(column == secret, UserRow.disabled_at.is_(None))
             )
         ).first()
         if row is not None and row.is_stale:

@@ -8,6 +8,7 @@ Capabilities add their own below these in their ``errors.py``::
     ├── Forbidden                   403 forbidden
     ├── NotFound                    404 not_found
     │   ├── TaskNotFound            404 task_not_found
+    │   ├── UnknownChannel          404 not_found
     │   └── UserNotFound            404 user_not_found
     ├── MethodNotAllowed            405 method_not_allowed
     ├── Conflict                    409 conflict
@@ -24,6 +25,7 @@ Capabilities add their own below these in their ``errors.py``::
     ├── ValidationFailed            422 validation_failed
     │   └── UnknownTask             422 validation_failed
     ├── RateLimited                 429 rate_limited      retryable
+    │   └── TooManyConnections      429 rate_limited      retryable
     ├── Unavailable                 503 unavailable       retryable
     ├── LeaseLost                   500 lease_lost        in a worker, never an answer
     ├── Fatal                       500 task_failed       raised by tasks

@@ -9,126 +9,22 @@ they get a reset.
 
 import asyncio
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
 from tasuki.realtime.broker import Broker
-from tasuki.realtime.channels import Namespace, Namespaces, Position, Publication, Slice
-from tasuki.realtime.outbox import Frame, Outbox
+from tasuki.realtime.channels import Namespaces, Position, Publication, Slice
+from tasuki.realtime.feed import MOST_RECOVERED, Feed, Places, Subscription, Table
+from tasuki.realtime.outbox import Frame
 
 log = get_logger(__name__)
 
-MOST_RECOVERED = 300
-"""Publications that a client may have missed; of more it is told that they are gone."""
 _MOST_WAITING = 1_000  # publications that a feed holds while it reads the history
 _LOOK_EVERY_S = 5.0  # for rows of tables, without any notice
-
-Places = Mapping[str, Position]
-
-
-class Table(Protocol):
-    """The history of a namespace whose publications are rows."""
-
-    async def history(self, key: str, since: Position | None, *, most: int) -> Slice:
-        """Do as `Broker.history`; of more than ``most`` return the first, and where they end."""
-        ...
-
-
-class Format(Protocol):
-    """How a kind of client is told. Formats that are equal give the same bytes.
-
-    Attributes:
-        has_places: Whether the bytes tell where the client is; if not, it is not found out.
-    """
-
-    @property
-    def has_places(self) -> bool:
-        """See above."""
-        ...
-
-    def __hash__(self) -> int: ...
-    def __eq__(self, other: object) -> bool: ...
-
-    def publication(self, publication: Publication, places: Places) -> bytes | None:
-        """Return what a client is sent; none: it is not interested.
-
-        Args:
-            places: Where the client is in its channels once it has this.
-        """
-        ...
-
-    def reset(self, channels: Sequence[str], places: Places) -> bytes | None:
-        """Return how a client is told that something of these channels is lost to it.
-
-        None: such a client must be cut off, and begin anew.
-        """
-        ...
-
-
-@dataclass(eq=False, kw_only=True)
-class Subscription:
-    """One connection's interest in some channels.
-
-    Attributes:
-        on_lost: Called when a reset cannot be told to such a client.
-    """
-
-    channels: tuple[str, ...]
-    format: Format
-    outbox: Outbox
-    on_lost: Callable[[], None]
-
-
-class _Group:
-    """Those subscribers of a feed who get the same bytes."""
-
-    def __init__(self, format: Format, channels: tuple[str, ...]) -> None:  # noqa: A002  # its name
-        self.format = format
-        self.channels = channels
-        self.members: dict[Subscription, None] = {}
-
-
-class Feed:
-    """One channel in this process."""
-
-    def __init__(self, channel: str, namespace: Namespace, key: str) -> None:
-        self.channel = channel
-        self.namespace = namespace
-        self.key = key
-        self.users = 0
-        self.position: Position | None = None
-        self.groups: dict[Hashable, _Group] = {}
-        self.recent: deque[Publication] = deque(maxlen=MOST_RECOVERED)
-        self.waiting: list[Publication] = []
-        self.reading: asyncio.Task[None] | None = None
-        self.opening: asyncio.Future[None] | None = None
-        self.must_read_again = False
-        self.stop_notices: Callable[[], None] | None = None
-
-    def after(self, since: Position, read: Slice | None) -> list[Publication] | None:
-        """Return everything after a position, or nothing if part of it is gone."""
-        now = self.position
-        if now is None or since.epoch != now.epoch or since.offset > now.offset:
-            return None
-        found = {one.position.offset: one for one in self.recent if one.position}
-        if read is not None and read.is_whole and read.position.epoch == now.epoch:
-            found |= {one.position.offset: one for one in read.publications if one.position}
-        wanted = range(since.offset + 1, now.offset + 1)
-        if len(wanted) > MOST_RECOVERED or any(offset not in found for offset in wanted):
-            return None
-        return [found[offset] for offset in wanted]
-
-    def follows(self, publication: Publication) -> bool | None:
-        """Whether it is the next one; None if it was here before."""
-        at, now = publication.position, self.position
-        if at is None or now is None or at.epoch != now.epoch:
-            return False
-        return None if at.offset <= now.offset else at.offset == now.offset + 1
 
 
 class Hub:
@@ -214,16 +110,13 @@ class Hub:
         # No await from here on: the feeds stand still.
         self._catch_up(wanted, feeds, since, read)
         for feed in feeds:
-            self._join(feed, wanted)
+            feed.join(wanted)
 
     def detach(self, attached: Subscription) -> None:
         """Send a client nothing more."""
         for channel in attached.channels:
             feed = self._feeds[channel]
-            group = feed.groups[_group_key(attached)]
-            del group.members[attached]
-            if not group.members:
-                del feed.groups[_group_key(attached)]
+            feed.part(attached)
             self._leave(feed)
 
     def places(self, channels: Sequence[str]) -> dict[str, Position]:
@@ -310,6 +203,7 @@ class Hub:
             else:
                 places[feed.channel] = at
                 missed += found
+        wanted.on_begun(places)
         if lost:
             self._reset(wanted, lost, places)
         for publication in missed:
@@ -318,13 +212,6 @@ class Hub:
             data = wanted.format.publication(publication, places)
             if data is not None:
                 wanted.outbox.put(Frame(data))
-
-    def _join(self, feed: Feed, wanted: Subscription) -> None:
-        key = _group_key(wanted)
-        group = feed.groups.get(key)
-        if group is None:
-            group = feed.groups[key] = _Group(wanted.format, key[1])
-        group.members[wanted] = None
 
     def _keep(self, feed: Feed, publication: Publication) -> None:
         feed.waiting.append(publication)
@@ -408,7 +295,3 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _group_key(subscription: Subscription) -> tuple[Format, tuple[str, ...]]:
-    return subscription.format, subscription.channels if subscription.format.has_places else ()

@@ -48,9 +48,14 @@ class Wire(Protocol):
 
 
 class Flusher:
-    """Writes what has gathered in the outboxes of one event loop, once a turn."""
+    """Writes what has gathered in the outboxes of one event loop, once a turn.
+
+    Attributes:
+        blocked: Outboxes whose clients do not take what waits for them.
+    """
 
     def __init__(self) -> None:
+        self.blocked: set[Outbox] = set()
         self._filled: list[Outbox] = []
         self._loop = asyncio.get_running_loop()
 
@@ -73,17 +78,40 @@ class Outbox:
         on_full: Called once when the client does not keep up and must be cut off.
     """
 
-    __slots__ = ("_filled_at", "_flusher", "_frames", "_is_noted", "_on_full", "_size", "wire")
+    __slots__ = (
+        "_filled_at",
+        "_flusher",
+        "_frames",
+        "_is_noted",
+        "_is_open",
+        "_on_full",
+        "_size",
+        "_wire",
+    )
 
     def __init__(self, wire: Wire, flusher: Flusher, *, on_full: Callable[[], None]) -> None:
-        self.wire = wire
+        self._wire = wire
         self._flusher = flusher
+        self._is_open = False
         self._on_full: Callable[[], None] | None = on_full
         self._frames: deque[Frame] = deque()
         self._size = 0
         self._is_noted = False
         self._filled_at = 0.0
         wire.on_writable = self.flush
+
+    def open(self) -> None:
+        """Begin to write: the response has begun, and all that waits is sent."""
+        self._is_open = True
+        self.flush()
+
+    def close(self) -> None:
+        """Drop what waits."""
+        self._on_full = None
+        self._frames.clear()
+        self._size = 0
+        self._wire.on_writable = None
+        self._flusher.blocked.discard(self)
 
     @property
     def size(self) -> int:
@@ -111,25 +139,27 @@ class Outbox:
         """Write what waits, if the client takes it."""
         self._is_noted = False
         frames = self._frames
-        if not frames:
+        if not frames or not self._is_open:
             return
-        if not self.wire.is_writable:
+        if not self._wire.is_writable:
+            self._flusher.blocked.add(self)
             self._relieve()
             return
+        self._flusher.blocked.discard(self)
         parts = [frame.data for frame in frames]
         frames.clear()
         self._size = 0
-        self.wire.write(parts)
+        self._wire.write(parts)
 
     def _relieve(self) -> None:
         """Make room as the waiting frames' namespaces say, or give the client up."""
-        if self.wire.is_writable and not self._is_over():
+        if self._wire.is_writable and not self._is_over():
             return
         self._keep_newest()
         while self._is_over():
             oldest = next((f for f in self._frames if f.when_slow == "drop_oldest"), None)
             if oldest is None:
-                self._give_up()
+                self.give_up()
                 return
             self._frames.remove(oldest)
             self._size -= len(oldest.data)
@@ -145,9 +175,9 @@ class Outbox:
     def _is_over(self) -> bool:
         return self._size > MOST_BYTES or len(self._frames) > MOST_FRAMES
 
-    def _give_up(self) -> None:
-        self._frames.clear()
-        self._size = 0
-        if self._on_full is not None:
-            self._on_full()
-            self._on_full = None
+    def give_up(self) -> None:
+        """Cut the client off: it does not keep up."""
+        on_full = self._on_full
+        self.close()
+        if on_full is not None:
+            on_full()

@@ -140,6 +140,8 @@ class RedisBroker:
         reader = ("", 0) if since is None else (since.epoch, since.offset)
         age_ms = _ONCE_S * 1000
         try:
+            if not self._hash:
+                await self._begin_generation()
             answer: Any = await self._client.eval(
                 _HISTORY, len(keys), *keys, _new_epoch(), *reader, most, age_ms
             )

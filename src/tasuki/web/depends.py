@@ -56,8 +56,7 @@ async def recheck(connection: HTTPConnection, user: Principal) -> bool:
     """
     if user.credential == "host":
         return True
-    now = await registry_of(connection).get(Authenticator).authenticate(connection)
-    return now is not None and now.id == user.id and now.is_admin == user.is_admin
+    return await registry_of(connection).get(Authenticator).is_valid(user)
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]

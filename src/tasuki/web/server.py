@@ -2,16 +2,18 @@
 
 uvicorn never evicts a client that stops reading; the kernel does, through
 ``TCP_USER_TIMEOUT`` on the listening socket, which accepted connections inherit. Open event
-streams would hold a stop up for ever, so they are told first.
+streams would hold a stop up for ever, so they are told first. Sockets and streams are written
+to straight away, see `wires`.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tasuki.web.settings import WebSettings
+from tasuki.web.wires import FastHttp, FastWebSocket
 
 _USER_TIMEOUT_MS = 20_000
 _SEND_BUFFER_BYTES = 131_072
@@ -49,7 +51,11 @@ class _Server(uvicorn.Server):
     """Uvicorn that announces the stop before it waits for open connections."""
 
     def __init__(
-        self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        *,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
@@ -61,7 +67,7 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_stop()
+        await self._on_stop()
         await super().shutdown(sockets)
 
 
@@ -71,21 +77,28 @@ def serve(
     settings: WebSettings,
     *,
     on_ready: Callable[[], None],
-    on_stop: Callable[[], None],
+    on_stop: Callable[[], Awaitable[None]],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         on_ready: Called once, when the first request would be answered.
-        on_stop: Called at the start of a stop: end open streams now.
+        on_stop: Called at the start of a stop: open streams and sockets are to end.
     """
-    config = uvicorn.Config(
+    config = server_config(app, settings)
+    _Server(config, on_ready=on_ready, on_stop=on_stop).run(sockets=[listener])
+
+
+def server_config(app: ASGIApp, settings: WebSettings) -> uvicorn.Config:
+    """Return how uvicorn is to serve an application."""
+    return uvicorn.Config(
         app,
-        http="httptools",
+        http=FastHttp,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=FastWebSocket,
         ws_max_size=_MAX_WS_MESSAGE_BYTES,
         ws_per_message_deflate=False,
+        ws_ping_interval=None,  # one pulse asks all sockets; see `realtime.connections`
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -95,4 +108,3 @@ def serve(
         timeout_graceful_shutdown=max(1, round(settings.drain_s) + 2),
         timeout_keep_alive=30,
     )
-    _Server(config, on_ready=on_ready, on_stop=on_stop).run(sockets=[listener])

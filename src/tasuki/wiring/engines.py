@@ -11,6 +11,9 @@ from tasuki.core.database import Database
 from tasuki.core.notices import MemoryNotices, Notices, Waiter
 from tasuki.core.registry import Registry
 from tasuki.realtime import RedisNotices
+from tasuki.realtime.broker import Broker
+from tasuki.realtime.channels import History, Position, Publication, Slice
+from tasuki.realtime.redis import RedisBroker
 from tasuki.tasks import ArtifactStore, Catalogue
 from tasuki.tasks.celery import CeleryRinger, build_celery_app
 from tasuki.tasks.engine.cleaner import Cleaner
@@ -151,8 +154,9 @@ class WorkerEngine:
         database = self._connect("engine")
         notices = RedisNotices(settings.need_redis_url())
         await notices.start()
+        broker = RedisBroker(settings.need_redis_url(), listening=False)
         repository = engine_repository(settings, database)
-        services = self._body_services(database, notices, body_loop)
+        services = self._body_services(database, notices, broker, body_loop)
         hooks = build_hooks(self.declared, services, body_loop)
         dispatching = self._dispatching(database, notices, hooks)
         runner = Runner(
@@ -166,18 +170,19 @@ class WorkerEngine:
             on_stuck=on_stuck,
             hooks=hooks,
         )
-        emergency = Emergency(
-            connect=lambda: self._connect("emergency"),
-            repository=lambda connected: engine_repository(settings, connected),
-        )
         return Engine(
             dispatcher=dispatching.dispatcher if dispatching else None,
             reaper=dispatching.reaper if dispatching else None,
             runner=runner,
             pump=self._pump(runner, repository),
             sign=self.sign,
-            emergency=emergency.tell,
-            closing=[*(dispatching.closing if dispatching else []), notices.close, database.close],
+            emergency=self._emergency().tell,
+            closing=[
+                *(dispatching.closing if dispatching else []),
+                broker.close,
+                notices.close,
+                database.close,
+            ],
         )
 
     def _dispatching(
@@ -208,7 +213,11 @@ class WorkerEngine:
         )
 
     def _body_services(
-        self, database: Database, notices: Notices, body_loop: asyncio.AbstractEventLoop
+        self,
+        database: Database,
+        notices: Notices,
+        broker: RedisBroker,
+        body_loop: asyncio.AbstractEventLoop,
     ) -> Registry:
         """Return the services of the tasks' own code.
 
@@ -227,8 +236,15 @@ class WorkerEngine:
                 declared=self.declared,
                 database=database if is_same else self._connect("tasks"),
                 notices=notices if is_same else ForwardedNotices(notices, home),
+                broker=broker if is_same else ForwardedBroker(broker, home),
                 wake=wake,
             )
+        )
+
+    def _emergency(self) -> Emergency:
+        return Emergency(
+            connect=lambda: self._connect("emergency"),
+            repository=lambda connected: engine_repository(self.settings, connected),
         )
 
     def _connect(self, part: str) -> Database:
@@ -237,6 +253,32 @@ class WorkerEngine:
             pool_size=_POOL[self.lane],
             name=f"tasuki {self.lane} {part}",
         )
+
+
+class ForwardedBroker:
+    """A broker for code on another thread's loop: it may publish; there is nothing to hear."""
+
+    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
+        self._broker = broker
+        self._loop = loop
+
+    async def publish(
+        self, publication: Publication, *, history: History | None, once: str | None = None
+    ) -> Position | None:
+        """See `Broker.publish`."""
+        publishing = self._broker.publish(publication, history=history, once=once)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(publishing, self._loop))
+
+    async def history(self, channel: str, since: Position | None, *, most: int) -> Slice:
+        """See `Broker.history`."""
+        reading = self._broker.history(channel, since, most=most)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(reading, self._loop))
+
+    async def subscribe(self, channel: str) -> None:
+        """See `Broker.subscribe`."""
+
+    def unsubscribe(self, channel: str) -> None:
+        """See `Broker.unsubscribe`."""
 
 
 class ForwardedNotices:

@@ -10,10 +10,14 @@ import tasuki.accounts.tasks
 import tasuki.reports.tasks
 import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
+import tasuki.wiring.channels
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
+from tasuki.realtime.broker import Broker
+from tasuki.realtime.channels import Namespace, Namespaces
+from tasuki.realtime.publisher import Publisher
 from tasuki.reports import ReportService
 from tasuki.reports.rendering import ReportRenderer
 from tasuki.reports.service import People
@@ -38,8 +42,9 @@ _CAPABILITIES = (
     tasuki.reports.tasks,
     tasuki.tasks.replays.tasks,
     tasuki.tasks.tasks,
+    tasuki.wiring.channels,
 )
-"""The modules whose tasks and schedules are always there."""
+"""The modules whose tasks, schedules and channels are always there."""
 
 
 class ModuleNotLoaded(BadSetting):
@@ -54,6 +59,7 @@ class Declared:
     schedules: tuple[Schedule, ...]
     provided: tuple[Provided[Any], ...] = ()
     hooks: tuple[Hooks, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
 
 
 def load_declared(modules: tuple[str, ...]) -> Declared:
@@ -66,17 +72,20 @@ def load_declared(modules: tuple[str, ...]) -> Declared:
     schedules: list[Schedule] = []
     provided: list[Provided[Any]] = []
     hooks: list[Hooks] = []
+    namespaces: list[Namespace] = []
     for module in (*_CAPABILITIES, *(_load(name) for name in modules)):
         catalogue.add_module(module)
         values = list(vars(module).values())
         schedules += [value for value in values if isinstance(value, Schedule)]
         provided += [value for value in values if isinstance(value, Provided)]
         hooks += [value for value in values if isinstance(value, Hooks)]
+        namespaces += [value for value in values if isinstance(value, Namespace)]
     return Declared(
         catalogue=catalogue,
         schedules=tuple(schedules),
         provided=tuple(provided),
         hooks=_of_all(hooks, catalogue),
+        namespaces=tuple(namespaces),
     )
 
 
@@ -99,6 +108,7 @@ class Ground:
     """What services stand on in one process, or on one loop of it.
 
     Attributes:
+        broker: Carries publications.
         wake: Called after an order was committed: there is something to ring.
     """
 
@@ -106,6 +116,7 @@ class Ground:
     declared: Declared
     database: Database
     notices: Notices
+    broker: Broker
     wake: Callable[[], None]
 
 
@@ -171,4 +182,9 @@ def _given(ground: Ground) -> Registry:
     registry.add(WebSettings, ground.settings.web)
     registry.add(TasksSettings, ground.settings.tasks)
     registry.add(Catalogue, ground.declared.catalogue)
+    namespaces = registry.add(Namespaces, Namespaces(*ground.declared.namespaces))
+    registry.add(
+        Publisher,
+        Publisher(namespaces=namespaces, broker=ground.broker, notices=ground.notices),
+    )
     return registry

@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database, Session
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
 from tasuki.realtime import RedisNotices
+from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.publisher import Publisher
+from tasuki.realtime.redis import RedisBroker
 from tasuki.tasks import ArtifactStore, Task, TaskHandle, TaskRecord, TaskService
 from tasuki.tasks.batches import BatchHandle, BatchService
 from tasuki.tasks.declare import OPTION_NAMES
@@ -26,6 +31,7 @@ from tasuki.web.draining import Draining
 from tasuki.wiring.engines import build_dispatching, build_hooks, build_local
 from tasuki.wiring.observing import add_observers
 from tasuki.wiring.people import Identity, OwnAccounts
+from tasuki.wiring.realtime import live, relaying
 from tasuki.wiring.services import Ground, build_services, load_declared
 from tasuki.wiring.settings import Settings, load_settings
 
@@ -38,6 +44,7 @@ Own = TypeVar("Own")
 
 
 _POOL = 20
+_NOT_RUNNING = "Tasuki is not running here: start the application, or use `tasuki.running()`"
 
 
 class NotRunning(RuntimeError):
@@ -66,6 +73,8 @@ class Tasuki:
         self._registry: Registry | None = None
         self._engine: Engine | None = None
         self._local: LocalLane | None = None
+        self._broker: RedisBroker | None = None
+        self._connections: ConnectionManager | None = None
 
     def register(self, *tasks: Task[..., Any]) -> None:
         """Make tasks known here. The workers know those of ``TASUKI_TASKS__MODULES``."""
@@ -107,6 +116,8 @@ class Tasuki:
         database = Database(settings.need_database_url(), pool_size=_POOL, name="tasuki")
         notices = RedisNotices(settings.need_redis_url())
         await notices.start()
+        # Who only orders and looks publishes; web processes listen as well, see `serving`.
+        broker = self._broker = RedisBroker(settings.need_redis_url())
         ground = self._ground(database, notices)
         self._registry = build_services(ground, identity or OwnAccounts(settings))
         self._registry.add(Draining, self.draining)
@@ -115,6 +126,7 @@ class Tasuki:
             yield self
         finally:
             self._registry = None
+            await broker.close()
             await notices.close()
             await database.close()
 
@@ -133,7 +145,8 @@ class Tasuki:
             engine.start()
             self._engine = engine
             try:
-                yield self
+                async with relaying(self.services, self.broker):
+                    yield self
             finally:
                 self._engine = None
                 await engine.close()
@@ -151,8 +164,10 @@ class Tasuki:
             self._local = build_local(ground, lambda own: build_services(own, users))
             self._local.start()
             try:
-                yield self
+                async with live(self.services, self.broker) as self._connections:
+                    yield self
             finally:
+                self._connections = None
                 await self._local.close(within_s=self.settings.web.drain_s)
                 self._local = None
 
@@ -162,6 +177,7 @@ class Tasuki:
             declared=self.declared,
             database=database,
             notices=notices,
+            broker=self.broker,
             wake=self._wake,
         )
 
@@ -180,9 +196,29 @@ class Tasuki:
             NotRunning: There are none yet, or no longer.
         """
         if self._registry is None:
-            msg = "Tasuki is not running here: start the application, or use `tasuki.running()`"
-            raise NotRunning(msg)
+            raise NotRunning(_NOT_RUNNING)
         return self._registry
+
+    @property
+    def broker(self) -> RedisBroker:
+        """What carries publications.
+
+        Raises:
+            NotRunning: As `services`.
+        """
+        if self._broker is None:
+            raise NotRunning(_NOT_RUNNING)
+        return self._broker
+
+    async def publish(self, channel: str, event: BaseModel) -> None:
+        """Publish an event in a channel; see `Publisher`, which also publishes in transactions.
+
+        Raises:
+            UnknownChannel: There is no such channel.
+            TypeError: It is none of the channel's events.
+            Unavailable: The broker does not answer.
+        """
+        await self.services.get(Publisher).publish(channel, event)
 
     @property
     def manager(self) -> TaskManager:
@@ -320,8 +356,8 @@ class Tasuki:
             database=self.services.get(Database), schedules=self.services.get(ScheduleService)
         )
 
-    def stop_streams(self) -> None:
-        """End open event streams; their clients come back to another process.
+    async def stop_streams(self) -> None:
+        """End open streams and sockets; their clients come back to another process.
 
         Local tasks that wait are left to other processes too; those that run go on.
         """
@@ -330,6 +366,8 @@ class Tasuki:
             self._local.stop()
         if self._registry is not None:
             self._registry.get(Notices).wake_all()
+        if self._connections is not None:
+            await self._connections.drain(within_s=self.settings.web.drain_s)
 
 
 def _order(

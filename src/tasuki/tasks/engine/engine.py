@@ -84,10 +84,10 @@ class Engine:
             await asyncio.sleep(_LOOK_AT_SIGN_S)
 
     def _keep(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        self._loops.append(asyncio.create_task(_for_ever(loop, name), name=name))
+        self._loops.append(asyncio.create_task(for_ever(loop, name), name=name))
 
 
-async def _for_ever(loop: Callable[[], Awaitable[None]], name: str) -> None:
+async def for_ever(loop: Callable[[], Awaitable[None]], name: str) -> None:
     """Run a loop; if a fault in it ends it, say so and begin again."""
     while True:
         try:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import tasuki.accounts.models
 import tasuki.activity.models
+import tasuki.realtime.models
 import tasuki.tasks.batches.models
 import tasuki.tasks.models
 import tasuki.tasks.observing.models

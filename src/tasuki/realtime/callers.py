@@ -1,0 +1,85 @@
+"""Who opens a stream or a socket, and whether they may go on."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from starlette.requests import HTTPConnection
+
+from tasuki.core.errors import Unavailable
+from tasuki.core.logging import get_logger
+from tasuki.core.notices import Notices
+from tasuki.core.registry import Registry
+from tasuki.realtime.channels import Namespaces, UnknownChannel
+from tasuki.realtime.connections import Connection
+from tasuki.web.principal import Authenticator, Principal
+
+log = get_logger(__name__)
+
+REVOKED, FORBIDDEN, NO_SUCH = 4401, 4403, 4404
+"""Why a socket is closed for good: not signed in (any more), not yours, no such room."""
+
+
+async def by_ticket(connection: HTTPConnection, services: Registry) -> Principal | None:
+    """Return the caller that a ``?ticket=`` in the address stands for, if there is one."""
+    ticket = connection.query_params.get("ticket")
+    if ticket is None:
+        return None
+    return await services.get(Authenticator).redeem(ticket)
+
+
+async def check_channels(user: Principal, channels: Sequence[str], services: Registry) -> None:
+    """Ask whether a user may see all of these channels.
+
+    Raises:
+        UnknownChannel: One does not exist, or is not for this user; the two look alike.
+    """
+    namespaces = services.get(Namespaces)
+    for channel in channels:
+        namespace, key = namespaces.read(channel)
+        if not await namespace.may_see(user, key, services):
+            raise UnknownChannel(f"There is no channel {channel[:100]!r} for you.")
+
+
+class Revocation:
+    """Sends a connection away when its user has lost the right to it.
+
+    Asked at every notice about the user, the credential or a room; not in between, since each
+    change of these sends one, and the pulse asks from time to time in case it was lost.
+    """
+
+    def __init__(self, services: Registry) -> None:
+        self._services = services
+        self._checks: set[asyncio.Task[None]] = set()
+
+    def watch(self, connection: Connection) -> Callable[[], None]:
+        """Check a connection at each notice; return what ends that."""
+        user = connection.user
+        rooms = [f"rights:{channel}" for channel in connection.channels]
+        keys = (f"credential:{user.credential}", f"user:{user.id}", *rooms)
+        return self._services.get(Notices).call(lambda: self.check(connection), *keys)
+
+    def check(self, connection: Connection) -> None:
+        """Ask whether a connection may go on, and end it if not."""
+        task = asyncio.create_task(self._check(connection), name="recheck")
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def close(self) -> None:
+        """Ask no more."""
+        for task in self._checks:
+            task.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+
+    async def _check(self, connection: Connection) -> None:
+        user = connection.user
+        # Users of an application of one's own only it can check; it says so by `rights:` notices.
+        is_ours = user.credential != "host"
+        try:
+            if is_ours and not await self._services.get(Authenticator).is_valid(user):
+                connection.end(REVOKED, "signed out")
+                return
+            await check_channels(user, connection.channels, self._services)
+        except UnknownChannel:
+            connection.end(FORBIDDEN, "not yours any more")
+        except Unavailable:
+            log.warning("recheck_put_off", user_id=user.id)  # the pulse asks again

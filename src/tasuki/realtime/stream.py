@@ -1,0 +1,180 @@
+"""Publications over HTTP: Server-Sent Events or JSON Lines, from any channels at once."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from tasuki.core.registry import Registry
+from tasuki.realtime.callers import Revocation
+from tasuki.realtime.channels import Position
+from tasuki.realtime.connections import SLOW, Connection, ConnectionManager
+from tasuki.realtime.feed import Places, Subscription
+from tasuki.realtime.formats import JsonLines, ServerSentEvents
+from tasuki.realtime.outbox import Frame, Outbox
+from tasuki.web.principal import Principal
+from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp
+
+HEARTBEAT_S = 15
+"""An idle stream says something this often, or proxies close it."""
+_ROTATE_AFTER_S = (540.0, 660.0)  # about ten minutes: a new request proves anew who is calling
+_CHECK_EVERY_S = 30.0
+
+_MEDIA_TYPES = {
+    ServerSentEvents: b"text/event-stream; charset=utf-8",
+    JsonLines: b"application/jsonl",
+}
+
+
+class StreamConnection(Connection):
+    """One open stream."""
+
+    def __init__(self, user: Principal, format: Any, outbox: Outbox, *, address: str) -> None:  # noqa: A002  # see there
+        super().__init__(user, format.channels, format, outbox, address=address)
+        self.kind = "jsonl" if isinstance(format, JsonLines) else "sse"
+        self.is_over = False
+        self.wire: FastHttp | AsgiWire
+        self.manager: ConnectionManager
+        self.revocation: Revocation
+        self._rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
+        self._checked_at = time.monotonic()
+
+    def beat(self) -> int:
+        """See `Connection.beat`."""
+        now = time.monotonic()
+        if now > self._rotate_at:
+            self.end(0, "another request goes on")
+        else:
+            self.outbox.put(Frame(self.place(), "coalesce", key="heartbeat"))
+            if now - self._checked_at > _CHECK_EVERY_S:
+                self._checked_at = now
+                self.revocation.check(self)
+        return HEARTBEAT_S
+
+    def end(self, code: int, reason: str) -> None:
+        """See `Connection.end`; what is wrong shows in the answer to the next request."""
+        del reason
+        self.is_over = True
+        if code == SLOW:
+            self.wire.abort()
+        self.wire.wake()
+
+    def place(self) -> bytes:
+        """Return the frame that says where the stream is."""
+        places = self.manager.hub.places(self.channels)
+        placed: bytes = self.format.place(places)  # type: ignore[attr-defined]  # both have it
+        return placed
+
+
+class LiveStream:
+    """The response that is a stream; an ASGI application for one request.
+
+    Args:
+        since: Where the client was, as its ``Last-Event-ID`` says.
+    """
+
+    def __init__(
+        self,
+        user: Principal,
+        format: ServerSentEvents | JsonLines,  # noqa: A002  # see there
+        since: Mapping[str, Position],
+        *,
+        services: Registry,
+    ) -> None:
+        self._user = user
+        self._format = format
+        self._since = since
+        self._manager = services.get(ConnectionManager)
+        self._revocation = services.get(Revocation)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the client leaves, may not go on, or the server stops."""
+        wire = scope.get("extensions", {}).get(EXTENSION) or AsgiWire(send, _body)
+        connection = self._connection(scope, wire)
+        self._manager.connect(connection)
+        try:
+            attached = await self._attach(connection)
+            try:
+                await send(self._head())
+                connection.outbox.open()
+                await self._serve(connection, receive)
+                await _farewell(connection, send)
+            finally:
+                self._manager.hub.detach(attached)
+        finally:
+            self._manager.disconnect(connection)
+
+    def _connection(self, scope: Scope, wire: FastHttp | AsgiWire) -> StreamConnection:
+        client = scope.get("client") or ("", 0)
+        outbox = Outbox(
+            wire, self._manager.flusher, on_full=lambda: connection.end(SLOW, "too slow")
+        )
+        connection = StreamConnection(self._user, self._format, outbox, address=client[0])
+        connection.wire = wire
+        connection.manager = self._manager
+        connection.revocation = self._revocation
+        return connection
+
+    async def _attach(self, connection: StreamConnection) -> Subscription:
+        def begin(places: Places) -> None:
+            # At once and without an event: a client that leaves before the first one has a place
+            # to come back to. Jittered, so that those of a stopped process do not come as one.
+            retry_ms = random.randint(1_000, 3_000)  # noqa: S311  # no secret
+            connection.outbox.put(Frame(self._format.place(places, retry_ms=retry_ms)))
+
+        wanted = Subscription(
+            channels=connection.channels,
+            format=self._format,
+            outbox=connection.outbox,
+            on_begun=begin,
+            on_lost=lambda: None,
+        )
+        await self._manager.hub.attach(wanted, self._since)
+        connection.stop_notices = self._revocation.watch(connection)
+        return wanted
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", _MEDIA_TYPES[type(self._format)]),
+                (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no"),  # nginx would hold the events back
+            ],
+        }
+
+    async def _serve(self, connection: StreamConnection, receive: Receive) -> None:
+        if isinstance(connection.wire, FastHttp):
+            await _until_gone(connection, receive)
+            return
+        both = [
+            asyncio.create_task(_until_gone(connection, receive), name="stream-read"),
+            asyncio.create_task(connection.wire.run(), name="stream-write"),
+        ]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+
+
+async def _until_gone(connection: StreamConnection, receive: Receive) -> None:
+    while not connection.is_over:
+        if (await receive())["type"] == "http.disconnect":
+            return
+
+
+async def _farewell(connection: StreamConnection, send: Send) -> None:
+    """End the response, and say once more where to go on."""
+    if connection.is_over:
+        await send(_body(connection.place()))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _body(part: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": part, "more_body": True}

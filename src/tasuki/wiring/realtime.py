@@ -1,0 +1,71 @@
+"""Builds what brings publications to the connections of a web process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from tasuki.core.database import Database
+from tasuki.core.notices import Notices
+from tasuki.core.registry import Registry
+from tasuki.realtime.callers import Revocation
+from tasuki.realtime.channels import Namespaces
+from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.hub import Hub
+from tasuki.realtime.redis import RedisBroker
+from tasuki.realtime.relay import Relay
+from tasuki.tasks import TaskService
+from tasuki.tasks.engine.engine import for_ever
+from tasuki.wiring.channels import TASKS, TaskTable
+
+
+@contextlib.asynccontextmanager
+async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[ConnectionManager]:
+    """Serve connections for as long as the block lasts."""
+    hub = services.add(Hub, _hub(services, broker))
+    manager = services.add(ConnectionManager, ConnectionManager(hub))
+    revocation = services.add(Revocation, Revocation(services))
+    broker.listen(hub)
+    await broker.start()
+    loops = [
+        _keep(hub.run_for_ever, "realtime-tables"),
+        _keep(manager.beat_for_ever, "realtime-pulse"),
+    ]
+    try:
+        yield manager
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await revocation.close()
+        await hub.close()
+
+
+@contextlib.asynccontextmanager
+async def relaying(services: Registry, broker: RedisBroker) -> AsyncGenerator[None]:
+    """Publish what transactions have published, for as long as the block lasts."""
+    relay = Relay(
+        database=services.get(Database),
+        broker=broker,
+        namespaces=services.get(Namespaces),
+        notices=services.get(Notices),
+    )
+    loop = _keep(relay.run_for_ever, "realtime-relay")
+    try:
+        yield
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+def _hub(services: Registry, broker: RedisBroker) -> Hub:
+    table = TaskTable(database=services.get(Database), tasks=services.get(TaskService))
+    return Hub(
+        namespaces=services.get(Namespaces),
+        broker=broker,
+        notices=services.get(Notices),
+        tables={TASKS.name: table},
+    )
+
+
+def _keep(loop: Callable[[], Awaitable[None]], name: str) -> "asyncio.Task[None]":
+    return asyncio.create_task(for_ever(loop, name), name=name)

@@ -1,0 +1,201 @@
+"""Channels over HTTP: Server-Sent Events and JSON Lines, resumable in all channels at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from support.channels import Price
+from support.live import Live, live_settings, running_live
+
+
+@pytest.fixture
+async def live(database_url: str, redis_url: str, tmp_path: Path) -> AsyncGenerator[Live]:
+    """An application with channels of its own."""
+    modules = ("support.jobs", "support.channels")
+    settings = live_settings(database_url, redis_url, tmp_path, modules=modules)
+    async with running_live(settings) as running:
+        yield running
+
+
+class Events:
+    """Reads frames as they come."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.aiter_lines()
+        self.last_id = ""
+
+    async def frame(self) -> dict[str, str]:
+        """Return the fields of the next frame."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(10):
+            async for line in self._lines:
+                if not line:
+                    self.last_id = fields.get("id", self.last_id)
+                    return fields
+                name, _, value = line.partition(": ")
+                fields[name] = value
+        raise AssertionError("the stream ended")
+
+    async def until_over(self) -> None:
+        """Read to the end of the stream."""
+        async for _ in self._lines:
+            pass
+
+    async def event(self) -> tuple[str, Any]:
+        """Return type and data of the next frame that has data."""
+        while True:
+            fields = await self.frame()
+            if "data" in fields:
+                return fields["event"], json.loads(fields["data"])
+
+
+@asynccontextmanager
+async def following(
+    client: httpx.AsyncClient, *channels: str, last_id: str | None = None
+) -> AsyncGenerator[Events]:
+    """Follow channels, from where one was."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    query = {"channel": list(channels)}
+    url = "/api/v1/events/stream"
+    async with client.stream("GET", url, params=query, headers=headers) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        yield Events(answer)
+
+
+async def publish(live: Live, channel: str, *values: int) -> None:
+    """Publish prices one after the other."""
+    for value in values:
+        await live.tasuki.publish(channel, Price(value=value))
+
+
+async def test_two_channels_are_resumed_by_the_one_id_a_browser_keeps(live: Live) -> None:
+    """Whatever was published while nobody was there comes in its order, and nothing twice."""
+    client = await live.user("alice")
+    async with following(client, "prices:b", "prices:a") as events:
+        first = await events.frame()
+        assert set(first) == {"id", "retry"}  # a place to come back to, before any event
+        await publish(live, "prices:a", 1)
+        await publish(live, "prices:b", 10)
+        seen = [(await events.event())[1] for _ in range(2)]
+
+    await publish(live, "prices:a", 2, 3)
+    await publish(live, "prices:b", 20)
+
+    async with following(client, "prices:a", "prices:b", last_id=events.last_id) as events:
+        seen += [(await events.event())[1] for _ in range(3)]
+        await publish(live, "prices:a", 4)
+        seen.append((await events.event())[1])
+    by_channel = {
+        name: [(one["offset"], one["data"]["value"]) for one in seen if one["channel"] == name]
+        for name in ("prices:a", "prices:b")
+    }
+    assert by_channel == {
+        "prices:a": [(1, 1), (2, 2), (3, 3), (4, 4)],
+        "prices:b": [(1, 10), (2, 20)],
+    }
+
+
+async def test_what_the_history_no_longer_has_is_said_and_not_skipped(live: Live) -> None:
+    """All or nothing: never a hole that nobody notices."""
+    client = await live.user("alice")
+    async with following(client, "short:a") as events:
+        await events.frame()
+    await publish(live, "short:a", 1, 2, 3)
+
+    async with following(client, "short:a", last_id=events.last_id) as events:
+        told = await events.event()
+        await publish(live, "short:a", 4)
+        goes_on = await events.event()
+
+    assert told == ("reset", {"channels": ["short:a"]})
+    assert goes_on[1]["data"] == {"value": 4}
+
+
+@pytest.mark.parametrize("last_id", ["v1;nonsense.7", "v1;a.1;b.2", "\x01", "v9;x.1", "x" * 5000])
+async def test_a_hostile_position_is_no_position(live: Live, last_id: str) -> None:
+    """`Last-Event-ID` is whatever a client sends; at worst it begins now, or hears a reset."""
+    client = await live.user("alice")
+    url, query = "/api/v1/events/stream", {"channel": "prices:a", "last_event_id": last_id}
+
+    async with client.stream("GET", url, params=query) as answer:
+        assert answer.status_code == 200
+        frame = await Events(answer).frame()
+
+    assert "id" in frame
+
+
+async def test_json_lines_are_the_same_events(live: Live) -> None:
+    """For programs that have no parser of Server-Sent Events."""
+    client = await live.user("alice")
+    url, accept = "/api/v1/events/stream?channel=prices:a", {"Accept": "application/jsonl"}
+    async with client.stream("GET", url, headers=accept) as answer:
+        lines = answer.aiter_lines()
+        first = json.loads(await anext(lines))
+        await publish(live, "prices:a", 7)
+        second = json.loads(await anext(lines))
+
+    assert answer.headers["content-type"] == "application/jsonl"
+    assert set(first) == {"id", "retry_ms"}
+    assert (second["event"], second["data"]["data"]) == ("price", {"value": 7})
+
+
+async def test_the_events_of_a_task_are_a_channel_like_any_other(live: Live) -> None:
+    """Its offsets are those of the task's own stream, and its history is the table."""
+    client = await live.user("alice", scopes=("task:test.echo",))
+    task_id = await client.order("test.echo", text="hi")
+
+    async with following(client, f"task:{task_id}") as events:
+        await events.frame()
+        await live.work()
+        seen = [await events.event() for _ in range(2)]
+
+    assert [kind for kind, _ in seen] == ["started", "succeeded"]
+    assert [told["offset"] for _, told in seen] == [2, 3]
+
+
+async def test_foreign_and_unknown_channels_look_alike(live: Live) -> None:
+    """Nobody learns what there is; and too many at once are refused with the reason."""
+    owner = await live.user("alice", scopes=("task:test.echo",))
+    other = await live.user("bob")
+    task_id = await owner.order("test.echo", text="hi")
+
+    answers = {
+        channel: await other.get("/api/v1/events/stream", params={"channel": channel})
+        for channel in (f"task:{task_id}", "task:1", "secret:a", "none:a", "prices", "a b", "")
+    }
+    many = {"channel": [f"prices:{number}" for number in range(17)]}
+    too_many = await other.get("/api/v1/events/stream", params=many)
+
+    assert {answer.status_code for answer in answers.values()} == {404}
+    assert too_many.status_code == 422
+    assert "at most 16" in too_many.text
+
+
+async def test_signing_out_ends_an_open_stream(live: Live) -> None:
+    """A session that ended hears nothing more, within two seconds."""
+    client = await live.user("alice")
+    async with following(client, "prices:a") as events:
+        await events.frame()
+
+        assert (await client.post("/api/v1/auth/logout")).status_code == 204
+
+        async with asyncio.timeout(2):
+            await events.until_over()
+
+
+async def test_a_published_event_must_be_one_of_the_channels(live: Live) -> None:
+    """A reader never gets what the namespace does not declare."""
+
+    class Other(BaseModel):
+        value: int
+
+    with pytest.raises(TypeError, match="no event"):
+        await live.tasuki.publish("prices:a", Other(value=1))
