@@ -27,6 +27,7 @@ from support.rabbitmq import RabbitMq
 from support.reader import Mismatch, Reader
 from support.servers import Servers
 
+_PATIENCE_MS = 30_000  # the machine may be busy with other tests
 REWRITE = "TASUKI_TEST_REWRITE_PICTURES"
 FRONT = ("CONTRIBUTING.md", "README.ja.md", "README.md")
 TUTORIAL = ("docs/tutorial/first-task.md",)
@@ -95,7 +96,7 @@ class Walk:
         task = (await asyncio.to_thread(self.reader.run, "echo $TASK")).strip()
         if not page.url.endswith(task):
             await page.goto(f"/tasks/{task}")
-        await expect(page.get_by_role("main")).to_contain_text(block.text)
+        await expect(page.get_by_role("main")).to_contain_text(block.text, timeout=_PATIENCE_MS)
 
     async def _picture(self, block: Block) -> None:
         """Find the picture; a new one is taken of what was looked at just before."""
@@ -114,7 +115,8 @@ class Walk:
             await page.get_by_label("Username").fill("admin")
             await page.get_by_label("Password").fill(self.reader.password)
             await page.keyboard.press("Enter")
-            await expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+            heading = page.get_by_role("heading", level=1)
+            await expect(heading).to_have_text("Tasks", timeout=_PATIENCE_MS)
             self.browser = page
         return self.browser
 
