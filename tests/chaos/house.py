@@ -184,18 +184,25 @@ class House:
         Args:
             crashes: As if it had taken down so many workers already.
         """
-        filled = self.arguments(**args)
+        return (await self.order_together(task, 1, crashes=crashes, **args))[0]
+
+    async def order_together(
+        self, task: DeclaredTask[..., Any], count: int, *, crashes: int = 0, **args: Any
+    ) -> list[UUID]:
+        """Order a task of `chaos.jobs` so many times, in one transaction."""
+        orders = [self.arguments(**args) for _ in range(count)]
         async with self.tasuki.services.get(Database).unit_of_work() as session:
-            handle = await self.tasuki.enqueue(session, task, **filled)
+            ids = [(await self.tasuki.enqueue(session, task, **order)).id for order in orders]
             if crashes:
                 raw = await (await session.connection()).get_raw_connection()
                 await raw.driver_connection.execute(  # type: ignore[union-attr]  # asyncpg's
-                    "UPDATE tasks SET crash_count = $1, attempt = $1 WHERE id = $2",
+                    "UPDATE tasks SET crash_count = $1, attempt = $1 WHERE id = ANY($2)",
                     crashes,
-                    handle.id,
+                    ids,
                 )
-        self.attempts.write(key=filled["key"], outcome="ok", id=str(handle.id))
-        return handle.id
+        for order, task_id in zip(orders, ids, strict=True):
+            self.attempts.write(key=order["key"], outcome="ok", id=str(task_id))
+        return ids
 
     async def order_by_http(self, client: Client, name: str, args: dict[str, Any]) -> str | None:
         """Order a task over HTTP, and return its id if the answer came."""

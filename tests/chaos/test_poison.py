@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 from chaos import jobs as chaos_jobs
-from chaos.house import House
+from chaos.house import House, until
 from support import jobs
+from support.databases import Postgres
 from tasuki.core.database import Database
 from tasuki.tasks import TaskRecord
+from tasuki.wiring.migrations import runner
 
 WAYS = ("kill", "exit", "segfault")
 
@@ -97,6 +99,22 @@ async def test_a_task_that_blocks_the_loop_is_crashed_and_its_neighbours_are_not
         assert (record.state, record.crash_count) == ("succeeded", 0)
     verdict = await house.verdict()
     assert verdict.is_good, verdict
+
+
+async def test_a_blocked_worker_ends_also_while_the_database_is_away(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """It cannot say whose fault it was, and must not stay for ever with all it holds."""
+    with Postgres(tmp_path / "postgres") as postgres:
+        await runner.upgrade(postgres.dsn)
+        async with House(tmp_path, postgres.dsn, redis_url).open() as house:
+            worker = await house.worker()
+            poison = await house.order(chaos_jobs.endless)
+            await house.begun(poison)
+            await asyncio.to_thread(postgres.kill)
+
+            await until(lambda: worker.process.poll() is not None, "the worker's end")
+            assert "last_words_unsaid" in worker.log.read_text()
 
 
 async def test_a_result_above_the_limit_fails_its_task_and_nothing_else(

@@ -10,8 +10,9 @@ from kombu import Queue
 
 from support.brokers import Broker, Rabbit, own_broker
 from support.waiting import wait_until
-from tasuki.tasks.celery import CeleryRinger, build_celery_app
+from tasuki.tasks.celery import build_celery_app
 from tasuki.tasks.engine.repository import Bell
+from tasuki.tasks.ringer import CeleryRinger
 from tasuki.wiring.services import load_declared
 
 CATALOGUE = load_declared(("support.jobs",)).catalogue

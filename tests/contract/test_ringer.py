@@ -16,9 +16,10 @@ from kombu import Queue
 from support.brokers import Broker, Mode, Proxy
 from support.waiting import wait_until
 from tasuki.tasks.brokers import MALFORMED
-from tasuki.tasks.celery import CeleryRinger, broker_answers, build_celery_app
+from tasuki.tasks.celery import broker_answers, build_celery_app
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.repository import Bell
+from tasuki.tasks.ringer import CeleryRinger
 from tasuki.wiring.services import load_declared
 
 CATALOGUE = load_declared(("support.jobs",)).catalogue
@@ -110,6 +111,18 @@ async def test_bells_arrive_in_order_at_the_queue_of_their_queue_and_lane(
     assert ids(rung(broker.url, "default.cpu")) == [cpu.task_id]
     assert ids(rung(broker.url, "reports")) == [report.task_id]
     assert ids(rung(broker.url, "reports.io")) == [light.task_id]
+
+
+async def test_a_queue_that_only_newer_code_knows_is_rung_like_others(
+    broker: Broker, ringer: CeleryRinger
+) -> None:
+    """While a new version is rolled out, an old dispatcher may meet its rows first."""
+    newer, known = bells(1, name="newer.task", queue="newer"), bells(1)
+
+    await ringer.ring([*newer, *known])
+
+    assert ids(rung(broker.url, "newer")) == [newer[0].task_id]
+    assert ids(rung(broker.url)) == [known[0].task_id]
 
 
 async def test_cut_connections_cost_one_ring_at_most(broker: Broker, ringer: CeleryRinger) -> None:

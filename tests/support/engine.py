@@ -119,6 +119,7 @@ class Bench:
         return Pump(
             runner=self.runner,
             repository=self.repository,
+            notices=self.notices,
             lane=lane,
             names=self.catalogue.names,
             room=room,

@@ -19,6 +19,8 @@ log = get_logger(__name__)
 _RedisChannel: Any = kombu_redis.Channel
 _RedisTransport: Any = kombu_redis.Transport
 
+_CPU_QUEUES = frozenset({"reports"})  # queues whose home is the cpu lane
+
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What Celery and kombu raise on a message that is not built like one of theirs."""
 
@@ -27,6 +29,8 @@ PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "i
 # A bell that was given to so many workers, all of which died with it, is dropped. The row it
 # stands for has a limit of its own and is rung for again. RabbitMQ before 4.0 has no limit.
 _MOST_DELIVERIES = 4
+_PASSED_ON = "tasuki_passed_on"  # a header: how many workers had no use for the message
+_MOST_PASSED_ON = 5  # without a worker that knows the task it must not go round for ever
 _HEARTBEAT_S = 10  # RabbitMQ: a worker notices after some 20 s that nobody is there any more
 
 
@@ -41,6 +45,15 @@ def bell_queue(broker_url: str, name: str) -> Queue:
         return Queue(name)
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": _MOST_DELIVERIES}
     return Queue(name, durable=True, queue_arguments=arguments)
+
+
+def broker_queue(queue: str, lane: str) -> str:
+    """Return the broker's queue for the bells of a queue and lane.
+
+    A queue's home lane uses its own name; its other lane has a broker queue of its own.
+    """
+    home = "cpu" if queue in _CPU_QUEUES else "io"
+    return queue if lane == home else f"{queue}.{lane}"
 
 
 def broker_settings(broker_url: str, *, concurrency: int, is_worker: bool) -> dict[str, Any]:
@@ -100,6 +113,26 @@ def _redis(concurrency: int, is_worker: bool) -> dict[str, Any]:
 def failures(connection: Any) -> tuple[type[Exception], ...]:
     """Return what the client of a kombu connection raises when its broker does not do its part."""
     return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+
+
+def open_connection(connection: Any) -> None:
+    """Connect, or fail within a few seconds with one of `failures`."""
+    connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2)
+
+
+def pass_on(message: Any, producer: Any) -> None:
+    """Put a message that is not for this process back for others, a few times and no more."""
+    passed = message.headers.get(_PASSED_ON, 0)
+    if not isinstance(passed, int) or not 0 <= passed < _MOST_PASSED_ON:
+        return
+    producer.publish(
+        message.body,
+        routing_key=message.delivery_info["routing_key"],
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        headers={**message.headers, _PASSED_ON: passed + 1},
+        retry=False,
+    )
 
 
 def server_name(connection: Any) -> str:

@@ -5,13 +5,10 @@ Flower show real names. Its arguments only say where to look: a forged one makes
 look at its queue, and nothing else.
 """
 
-import asyncio
 import contextlib
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,39 +20,32 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 from celery.worker.strategy import default as default_strategy
 
-from tasuki.core.logging import configure_logging
+from tasuki.core.logging import configure_logging, get_logger
 from tasuki.tasks.brokers import (
     MALFORMED,
     PUBLISH_RETRY,
     bell_queue,
+    broker_queue,
     broker_settings,
     failures,
+    open_connection,
+    pass_on,
     server_name,
 )
 from tasuki.tasks.declare import Catalogue, Task
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.lanes import Lane as RunningLane
-from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.states import WORKER_LANES, Lane
+from tasuki.tasks.stopping import one_way_to_stop, stop
 
 _Consumer: Any = Consumer
 
-_CPU_QUEUES = frozenset({"reports"})  # queues whose home is the cpu lane
 # RabbitMQ closes the channel of a message that is not acknowledged for 30 minutes.
 _ACK_EARLY_ABOVE = timedelta(minutes=10)
-# One ring, connecting included. Below the dispatcher's own limit, so that it hears the reason.
-_RING_WITHIN_S = 10.0
-_CONFIRMED_WITHIN_S = 3.0  # one bell; a quorum on slow disks takes a tenth of a second
+_PASS_ON_WITHIN_S = 2.0
 
-
-def broker_queue(queue: str, lane: str) -> str:
-    """Return the broker's queue for the bells of a queue and lane.
-
-    A queue's home lane uses its own name; its other lane has a broker queue of its own.
-    """
-    home = "cpu" if queue in _CPU_QUEUES else "io"
-    return queue if lane == home else f"{queue}.{lane}"
+log = get_logger(__name__)
 
 
 def build_celery_app(
@@ -128,9 +118,10 @@ class _BellTask(CeleryTask):  # type: ignore[type-arg]  # the stubs' parameters 
 
 
 class BellConsumer(_Consumer):  # type: ignore[misc]  # the stubs do not know its parts
-    """Celery's consumer without its delayed delivery.
+    """Celery's consumer without its delayed delivery, and with patience for newer code.
 
-    For that it would declare 28 more quorum queues at each start. Here time lives in rows.
+    For delayed delivery it would declare 28 more quorum queues at each start. Here time lives
+    in rows.
     """
 
     class Blueprint(_Consumer.Blueprint):  # type: ignore[misc]  # see there
@@ -140,87 +131,20 @@ class BellConsumer(_Consumer):  # type: ignore[misc]  # the stubs do not know it
             step for step in _Consumer.Blueprint.default_steps if "delayed_delivery" not in step
         )
 
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Let another worker have a bell for a task that this one does not know.
 
-class CeleryRinger:
-    """Rings bells through kombu, in a thread of its own: no event loop ever waits for a broker.
-
-    It has a connection of its own too. Kombu's pools belong to the whole process, and whoever
-    closes one closes it for all others.
-
-    RabbitMQ has to confirm each bell and to have a queue for it: without a confirmation it may
-    have thrown the bell away, and with one alone it may have had nowhere to put it.
-    """
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tasuki-ringer")
-        self._connection: Any = None
-        self._producer: Any = None
-
-    async def ring(self, bells: Iterable[Bell]) -> None:
-        """See `Ringer.ring`."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._ring, list(bells))
-
-    async def close(self) -> None:
-        """See `Ringer.close`."""
-        self._thread.submit(self._take_leave)
-        self._thread.shutdown(wait=False)
-
-    def _ring(self, bells: Sequence[Bell]) -> None:
-        deadline = time.monotonic() + _RING_WITHIN_S
-        connection = self._connection or self._app.connection_for_write()
+        While a new version is rolled out old and new workers hear the same queue. The row
+        waits in any case; this only saves it from waiting until its bell is missed.
+        """
+        del body, exc
+        log.warning("unknown_task", task=str(message.headers.get("task"))[:200])
         try:
-            producer = self._producer or self._connect(connection)
-            together = (
-                producer.batch(max_size=500)
-                if producer.supports_batch_publish
-                else contextlib.nullcontext()
-            )
-            with together:
-                for bell in bells:
-                    self._send(bell, producer, deadline)
-        except failures(connection) as exc:
-            self._disconnect()
-            raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
-
-    def _connect(self, connection: Any) -> Any:
-        self._connection = connection
-        _open(connection)
-        # A channel, not the connection: kombu would open that again for as long as it takes.
-        self._producer = self._app.amqp.Producer(connection.channel(), auto_declare=False)
-        return self._producer
-
-    def _disconnect(self) -> None:
-        """Drop the connection without a farewell, for which the other side may be gone."""
-        connection, self._connection, self._producer = self._connection, None, None
-        if connection is not None:
-            with contextlib.suppress(*failures(connection)):
-                connection.collect()
-
-    def _take_leave(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(*failures(self._connection)):
-                self._connection.release()
-
-    def _send(self, bell: Bell, producer: Any, deadline: float) -> None:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError(f"the bells were not all taken within {_RING_WITHIN_S:g} s")
-        self._app.send_task(
-            bell.name,
-            kwargs={
-                "queue": bell.queue,
-                "task_id": str(bell.task_id),
-                "last_chance": bell.last_chance,
-            },
-            queue=broker_queue(bell.queue, bell.lane),
-            producer=producer,
-            ignore_result=True,
-            mandatory=True,
-            retry=False,
-            confirm_timeout=min(left_s, _CONFIRMED_WITHIN_S),
-        )
+            with self.app.producer_pool.acquire(block=True, timeout=_PASS_ON_WITHIN_S) as producer:
+                pass_on(message, producer)
+        except failures(self.connection) as error:
+            log.warning("bell_not_passed_on", error=f"{type(error).__name__}: {error}")
+        message.reject_log_error(log, self.connection_errors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,14 +255,12 @@ def _connect_signals(options: WorkerOptions, *, lanes: _Lanes, sign: StopSign) -
     def ready(**_: Any) -> None:
         if options.lane == "io":
             lanes.get()
+        one_way_to_stop(sign)
         if options.ready_file is not None:
             options.ready_file.touch()
 
     def shutting_down(**_: Any) -> None:
-        sign.stop()
-        timer = threading.Timer(options.stop_grace_s, sign.release)
-        timer.daemon = True
-        timer.start()
+        stop(sign, grace_s=options.stop_grace_s)
 
     def process_ends(**_: Any) -> None:
         lanes.close(within_s=options.stop_grace_s)
@@ -350,8 +272,8 @@ def _connect_signals(options: WorkerOptions, *, lanes: _Lanes, sign: StopSign) -
         (signals.worker_process_shutdown, process_ends),
         (signals.worker_shutdown, process_ends),
     ]
-    for signal, handler in handlers:
-        signal.connect(handler)
+    for moment, handler in handlers:
+        moment.connect(handler)
     return [handler for _, handler in handlers]
 
 
@@ -363,14 +285,10 @@ def broker_answers(broker_url: str) -> str:
     """
     connection = build_celery_app(broker_url, Catalogue()).connection_for_write(connect_timeout=2)
     try:
-        _open(connection)
+        open_connection(connection)
         return server_name(connection)
     except failures(connection) as exc:
         raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
     finally:
         with contextlib.suppress(*failures(connection)):
             connection.release()
-
-
-def _open(connection: Any) -> None:
-    connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2)

@@ -15,7 +15,7 @@ from tasuki.realtime.broker import Broker
 from tasuki.realtime.channels import History, Position, Publication, Slice
 from tasuki.realtime.redis import RedisBroker
 from tasuki.tasks import ArtifactStore, Catalogue
-from tasuki.tasks.celery import CeleryRinger, build_celery_app
+from tasuki.tasks.celery import build_celery_app
 from tasuki.tasks.engine.cleaner import Cleaner
 from tasuki.tasks.engine.dispatcher import Dispatcher
 from tasuki.tasks.engine.emergency import Emergency
@@ -28,11 +28,12 @@ from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.observing.pulse import worker_name
+from tasuki.tasks.ringer import CeleryRinger
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repository
 from tasuki.wiring.settings import Settings
 
-_LONGEST_PUMP_S = {"io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
+_LONGEST_PUMP_S = {"local": 60.0, "io": 60.0, "cpu": 10.0}  # a bell is held no longer than this
 # Connections of a process; ends and leases share statements.
 _POOL = {"local": 8, "io": 16, "cpu": 4}
 
@@ -102,15 +103,8 @@ def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
         on_stuck=leave,
         hooks=build_hooks(ground.declared, own, loop),
     )
-    pump = Pump(
-        runner=runner,
-        repository=repository,
-        lane="local",
-        names=catalogue.names,
-        room=settings.tasks.local_concurrency,
-        is_stopping=lambda: sign.is_stopping,
-        longest_s=_LONGEST_PUMP_S["io"],
-        alone_s=settings.tasks.lease_s,
+    pump = _Pumping(settings, ground.declared, "local", sign).build(
+        runner, repository, ground.notices
     )
     return LocalLane(
         engine=Engine(runner=runner, pump=pump, sign=sign, closing=[database.close]),
@@ -123,6 +117,31 @@ def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
         names=catalogue.names,
         look_every_s=settings.tasks.look_every_s,
     )
+
+
+@dataclass(frozen=True)
+class _Pumping:
+    """What the pump of a lane is made of, beside the parts of its process."""
+
+    settings: Settings
+    declared: Declared
+    lane: str
+    sign: StopSign
+
+    def build(self, runner: Runner, repository: EngineRepository, notices: Notices) -> Pump:
+        tasks, catalogue = self.settings.tasks, self.declared.catalogue
+        room = {"local": tasks.local_concurrency, "io": tasks.io_concurrency, "cpu": 1}
+        return Pump(
+            runner=runner,
+            repository=repository,
+            notices=notices,
+            lane=self.lane,
+            names=catalogue.names,
+            room=room[self.lane],
+            is_stopping=lambda: self.sign.is_stopping,
+            longest_s=_LONGEST_PUMP_S[self.lane],
+            alone_s=tasks.lease_s,
+        )
 
 
 def _worker_name(lane: str) -> str:
@@ -170,11 +189,19 @@ class WorkerEngine:
             on_stuck=on_stuck,
             hooks=hooks,
         )
+<<<<<<< HEAD
+=======
+        pumping = _Pumping(settings, self.declared, self.lane, self.sign)
+        emergency = Emergency(
+            connect=lambda: self._connect("emergency"),
+            repository=lambda connected: engine_repository(settings, connected),
+        )
+>>>>>>> 3db7eed (Let a stopping worker hand on its bells as well; pass on bells for unknown tasks; end blocked workers without a database too)
         return Engine(
             dispatcher=dispatching.dispatcher if dispatching else None,
             reaper=dispatching.reaper if dispatching else None,
             runner=runner,
-            pump=self._pump(runner, repository),
+            pump=pumping.build(runner, repository, notices),
             sign=self.sign,
             emergency=self._emergency().tell,
             closing=[
@@ -197,19 +224,6 @@ class WorkerEngine:
             notices=notices,
             artifacts=artifact_store(self.settings),
             hooks=hooks,
-        )
-
-    def _pump(self, runner: Runner, repository: EngineRepository) -> Pump:
-        tasks = self.settings.tasks
-        return Pump(
-            runner=runner,
-            repository=repository,
-            lane=self.lane,
-            names=self.declared.catalogue.names,
-            room=tasks.io_concurrency if self.lane == "io" else 1,
-            is_stopping=lambda: self.sign.is_stopping,
-            longest_s=_LONGEST_PUMP_S[self.lane],
-            alone_s=tasks.lease_s,
         )
 
     def _body_services(

@@ -4,8 +4,8 @@ import os
 import signal
 from collections.abc import Iterable
 
-from tasuki.tasks.celery import CeleryRinger
 from tasuki.tasks.engine.repository import Bell
+from tasuki.tasks.ringer import CeleryRinger
 
 
 async def _die(self: CeleryRinger, bells: Iterable[Bell]) -> None:

@@ -52,7 +52,11 @@ class Ringer(Protocol):
 
 
 class Dispatcher:
-    """Looks for due tasks and rings for them."""
+    """Looks for due tasks and rings for them.
+
+    Attributes:
+        busy: Held between a mark and its bell; who cancels meanwhile delays both.
+    """
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Dispatcher:
         self._failures = 0
         self._failures_ever = 0
         self._woken = asyncio.Event()
+        self.busy = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
@@ -124,9 +129,10 @@ class Dispatcher:
 
     async def _dispatch(self) -> bool:
         """Ring for one lot of due tasks, and return whether there may be more."""
-        bells, now_queued = await self._repository.take_unrung(most=_MOST_AT_ONCE)
-        self._notices.send(*(task_key(task_id) for task_id in now_queued))
-        await self._ring(bells, rung=together(bells))
+        async with self.busy:
+            bells, now_queued = await self._repository.take_unrung(most=_MOST_AT_ONCE)
+            self._notices.send(*(task_key(task_id) for task_id in now_queued))
+            await self._ring(bells, rung=together(bells))
         return len(bells) == _MOST_AT_ONCE
 
     async def _ring(self, bells: list[Bell], *, rung: list[Bell]) -> None:

@@ -1,6 +1,7 @@
 """All engine parts of one process, put together and kept running."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ log = get_logger(__name__)
 
 _AFTER_FAULT_S = 1.0
 _LOOK_AT_SIGN_S = 0.2
+_END_ROUND_WITHIN_S = 3.0  # a broker that stays silent would hold a stop up
 
 
 @dataclass(kw_only=True)
@@ -69,7 +71,12 @@ class Engine:
             self._keep(self._obey, "stop-sign")
 
     async def close(self) -> None:
-        """End the loops, then close what they stood on."""
+        """End the loops, between two rounds if that comes soon; then close what they stood on."""
+        for part in (self.dispatcher, self.reaper):
+            if part is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_END_ROUND_WITHIN_S):
+                        await part.busy.acquire()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

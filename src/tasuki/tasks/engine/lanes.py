@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 10.0
+_LAST_WORDS_S = 3.0  # to a database that answers they take a few milliseconds
 
 
 class Lane(Protocol):
@@ -102,8 +103,20 @@ class IoLane:
     def _blame(self) -> None:
         """Tell the database whose code blocks the loop, then end this process.
 
-        Without it everything that runs here would count the crash as its own.
+        Without these words everything that runs here would count the crash as its own. If they
+        cannot be said the process ends all the same: nothing else would ever give its tasks on.
         """
+        killer = threading.Timer(_LAST_WORDS_S, _kill_process)
+        killer.daemon = True
+        killer.start()
+        try:
+            self._last_words()
+        except Exception as exc:  # noqa: BLE001  # see above
+            log.warning("last_words_unsaid", error=f"{type(exc).__name__}: {exc}")
+        finally:
+            _kill_process()
+
+    def _last_words(self) -> None:
         stuck = asyncio.current_task(self._thread.loop)
         runs = self._engine.runner.runs if self._engine.runner else []
         guilty = [run for run in runs if run.body is not None and run.body.task is stuck]
@@ -115,14 +128,16 @@ class IoLane:
         if self._engine.emergency is not None and guilty:
             innocent = [run for run in runs if run is not guilty[0]]
             asyncio.run(self._engine.emergency(guilty[0], innocent))
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class CpuLane:
     """One task at a time in the main thread, the engine beside it."""
 
     def __init__(self, build: BuildEngine) -> None:
-        """Start the engine; call it in the child, after the fork."""
+        """Start the engine; call it in the child's main thread, after the fork."""
+        # systemd tells all processes of a service; only the parent decides when a child ends.
+        # Not SIG_IGN, which the programs that a task starts would inherit.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         self._body_loop = asyncio.new_event_loop()
         self._thread = EngineThread()
         self._engine = self._on_engine(self._start(build))
@@ -220,4 +235,8 @@ def _leave(run: Run) -> None:
 def _end_process(run: Run) -> None:
     """In the cpu lane the child goes down with it; Celery starts another."""
     _leave(run)
+    _kill_process()
+
+
+def _kill_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,13 +11,17 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
+from tasuki.core.notices import Notices
 from tasuki.tasks.engine.repository import Claimed, EngineRepository
 from tasuki.tasks.engine.runner import Runner
+from tasuki.tasks.service import DISPATCH_KEY
 
 log = get_logger(__name__)
 
 _MOST_AT_ONCE = 50  # rows of one claim
+_HANDED_ON = 4  # rows to be rung for elsewhere: a bell each, and one bell may empty a queue
 _GATHER_S = 0.005  # when all room was taken, wait so long for more of it to come free
 
 
@@ -75,6 +79,7 @@ class Pump:
         *,
         runner: Runner,
         repository: EngineRepository,
+        notices: Notices,
         lane: str,
         names: list[str],
         room: int,
@@ -84,6 +89,7 @@ class Pump:
     ) -> None:
         self._runner = runner
         self._repository = repository
+        self._notices = notices
         self._lane = lane
         self._names = names
         self._room = Room(room)
@@ -105,15 +111,9 @@ class Pump:
         Returns:
             How many tasks were run.
         """
-        if last_chance:
-            return await self._answer_alone(queue)
-        mine: list[asyncio.Task[None]] = []
-        async with self._turns[queue]:
-            until = time.monotonic() + self._longest_s
-            is_more = True
-            while is_more and not self._is_stopping() and time.monotonic() < until:
-                begun, is_more = await self._begin(queue)
-                mine += begun
+        mine = await (self._answer_alone(queue) if last_chance else self._answer(queue))
+        if self._is_stopping():
+            await self._hand_on(queue, last_chance=last_chance)
         await asyncio.gather(*mine)
         return len(mine)
 
@@ -134,6 +134,31 @@ class Pump:
         while self._running:
             await asyncio.wait(self._running)
 
+    async def _answer(self, queue: str) -> "list[asyncio.Task[None]]":
+        mine: list[asyncio.Task[None]] = []
+        async with self._turns[queue]:
+            until = time.monotonic() + self._longest_s
+            is_more = True
+            while is_more and not self._is_stopping() and time.monotonic() < until:
+                begun, is_more = await self._begin(queue)
+                mine += begun
+        return mine
+
+    async def _hand_on(self, queue: str, *, last_chance: bool) -> None:
+        """Have a bell that this process answers no more rung for others.
+
+        Without that what waits in the queue would wait until the reaper misses its bell.
+        """
+        try:
+            found = await self._repository.hand_on(
+                queue=queue, lane=self._lane, last_chance=last_chance, most=_HANDED_ON
+            )
+        except Unavailable as exc:
+            log.warning("bell_not_handed_on", queue=queue, error=str(exc))
+            return
+        if found:
+            self._notices.send(DISPATCH_KEY)
+
     async def _begin(self, queue: str) -> "tuple[list[asyncio.Task[None]], bool]":
         """Fill the room there is, and return the runs and whether more may be due."""
         room = await self._room.take(most=_MOST_AT_ONCE)
@@ -151,7 +176,7 @@ class Pump:
             self._room.give(most - len(claimed))
         return claimed
 
-    async def _answer_alone(self, queue: str) -> int:
+    async def _answer_alone(self, queue: str) -> "list[asyncio.Task[None]]":
         # However many bells wait here, each row costs one look and the rest one together.
         self._asked_alone.add(queue)
         mine: list[asyncio.Task[None]] = []
@@ -162,8 +187,7 @@ class Pump:
                 if run is not None:
                     self._asked_alone.add(queue)
                     mine.append(run)
-        await asyncio.gather(*mine)
-        return len(mine)
+        return mine
 
     async def _begin_alone(self, queue: str) -> "asyncio.Task[None] | None":
         """Run one task alone, and return it once it ended or was alone for long enough.

@@ -207,6 +207,17 @@ class EngineRepository:
         """Take back the mark: the broker did not take the bells."""
         await self._run(statements.UNRING, ids=list(task_ids))
 
+    async def hand_on(self, *, queue: str, lane: str, last_chance: bool, most: int) -> bool:
+        """Have some due tasks of a queue rung for again: their bells came where nobody works.
+
+        Returns:
+            Whether there were any.
+        """
+        rows = await self._run(
+            statements.HAND_ON, queue=queue, lane=lane, last_chance=last_chance, most=most
+        )
+        return bool(rows)
+
     async def next_due_in_s(self) -> float | None:
         """Return in how many seconds the next unrung task is due, if there is one."""
         rows = await self._run(statements.NEXT_DUE)

@@ -195,6 +195,19 @@ WHERE id IN (
 RETURNING id
 """
 
+HAND_ON = f"""
+UPDATE tasks SET rung_at = NULL
+WHERE id IN (
+    SELECT id FROM tasks
+    WHERE queue = :queue AND lane = :lane AND state IN {_WAITING}
+      AND available_at <= now() AND rung_at IS NOT NULL
+      AND {_LAST_CHANCE} = CAST(:last_chance AS boolean)
+    ORDER BY priority DESC, available_at
+    LIMIT :most
+    FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
 NEXT_DUE = f"""
 SELECT CAST(extract(epoch FROM min(available_at) - now()) AS float8) AS due_in_s FROM tasks
 WHERE rung_at IS NULL AND state IN {_WAITING}

@@ -1,6 +1,6 @@
 """Puts the numbers of each queue and lane side by side."""
 
-from tasuki.tasks.celery import broker_queue
+from tasuki.tasks.brokers import broker_queue
 from tasuki.tasks.declare import Catalogue
 from tasuki.tasks.observing.broker import BrokerDepths
 from tasuki.tasks.observing.numbers import LATELY_S, TaskNumbers
