@@ -189,14 +189,7 @@ class WorkerEngine:
             on_stuck=on_stuck,
             hooks=hooks,
         )
-<<<<<<< HEAD
-=======
         pumping = _Pumping(settings, self.declared, self.lane, self.sign)
-        emergency = Emergency(
-            connect=lambda: self._connect("emergency"),
-            repository=lambda connected: engine_repository(settings, connected),
-        )
->>>>>>> 3db7eed (Let a stopping worker hand on its bells as well; pass on bells for unknown tasks; end blocked workers without a database too)
         return Engine(
             dispatcher=dispatching.dispatcher if dispatching else None,
             reaper=dispatching.reaper if dispatching else None,
