@@ -102,6 +102,7 @@ class Walk:
         """Find the picture; a new one is taken of what was looked at just before."""
         path = ROOT / block.text
         if os.environ.get(REWRITE) and self.browser is not None:
+            await self.browser.wait_for_timeout(2_500)  # for a bar that has something to show
             await self.browser.screenshot(path=path)
         if not path.is_file():
             raise Mismatch(f"there is no {block.text}")
