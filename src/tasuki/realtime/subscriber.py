@@ -7,7 +7,6 @@ for those it tells, since the server cuts off subscribers that read slowly.
 """
 
 import asyncio
-import contextlib
 import random
 import ssl
 import time
@@ -102,7 +101,7 @@ class Subscriber:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, TimeoutError, hiredis.HiredisError) as exc:
+            except (OSError, EOFError, TimeoutError, hiredis.HiredisError) as exc:
                 log.warning("realtime_disconnected", error=repr(exc))
             finally:
                 self._disconnect()
@@ -190,13 +189,13 @@ async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
             parts.port or 6379,
             ssl=ssl.create_default_context() if parts.scheme == "rediss" else None,
         )
-    if parts.password:
-        user = [unquote(parts.username)] if parts.username else []
-        writer.write(_pack("AUTH", *user, unquote(parts.password)))
-        with contextlib.suppress(asyncio.LimitOverrunError):
-            answer = await stream.readuntil(b"\r\n")
-        if not answer.startswith(b"+OK"):
-            raise ConnectionError(f"the server refuses us: {answer.decode(errors='replace')}")
+    try:
+        if parts.password:
+            user = [unquote(parts.username)] if parts.username else []
+            await _sign_in(stream, writer, *user, unquote(parts.password))
+    except BaseException:  # a cancel as well: nobody else knows of this connection yet
+        writer.close()
+        raise
     return stream, writer
 
 
@@ -204,6 +203,15 @@ def _pack(*words: str) -> bytes:
     command: Any = words  # the stubs know commands of one word only
     packed: bytes = hiredis.pack_command(command)
     return packed
+
+
+async def _sign_in(
+    stream: asyncio.StreamReader, writer: asyncio.StreamWriter, *words: str
+) -> None:
+    writer.write(_pack("AUTH", *words))
+    answer = await stream.readuntil(b"\r\n")
+    if not answer.startswith(b"+OK"):
+        raise ConnectionError(f"the server refuses us: {answer.decode(errors='replace')}")
 
 
 def _some(channels: list[str]) -> Iterable[list[str]]:
