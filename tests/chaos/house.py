@@ -112,9 +112,9 @@ class House:
                         task.cancel()
                     await asyncio.gather(*self._owned, return_exceptions=True)
 
-    async def web(self, **env: str) -> Part:
+    async def web(self, port: int = 0, **env: str) -> Part:
         """Start a web process."""
-        return await asyncio.to_thread(self.system.web, **env)
+        return await asyncio.to_thread(self.system.web, port, **env)
 
     async def worker(self, lane: str = "io", *options: str, **env: str) -> Part:
         """Start a worker."""
@@ -213,8 +213,8 @@ class House:
                 json={"name": name, "args": args},
                 headers={"Idempotency-Key": f'"{key}"'},
             )
-        except httpx.TransportError:
-            self.attempts.write(key=key, outcome="unknown")
+        except httpx.TransportError as exc:
+            self.attempts.write(key=key, outcome="unknown", error=repr(exc))
             return None
         if answer.status_code not in {200, 202}:
             self.attempts.write(key=key, outcome="unknown", status=answer.status_code)

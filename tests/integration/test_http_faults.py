@@ -178,6 +178,27 @@ async def succeeded(live: Live, client: Client, task_id: str) -> None:
     await wait_until(run, within=10)
 
 
+async def test_a_stopping_process_sends_requests_elsewhere_before_it_refuses_any(
+    system: System,
+) -> None:
+    """A load balancer needs a moment to notice; what it sends until then is served."""
+    web = system.web(TASUKI_WEB__DRAIN_DELAY_S="3")
+    async with Client(base_url=system.url, timeout=20) as client:
+        await client.sign_in()
+        before = await client.post(TASKS, json={"name": "test.echo"})
+        web.process.send_signal(signal.SIGTERM)
+
+        async def is_leaving() -> bool:
+            return (await client.get("/readyz")).status_code == 503
+
+        await wait_until(is_leaving, within=2)
+        during = await client.post(TASKS, json={"name": "test.echo"})
+
+    assert (before.status_code, before.headers.get("connection")) == (202, None)
+    assert (during.status_code, during.headers.get("connection")) == (202, "close")
+    assert web.process.wait(10) in {0, -signal.SIGTERM}
+
+
 async def test_a_stop_ends_open_streams_and_then_the_process(
     system: System, admin: Client
 ) -> None:

@@ -101,9 +101,9 @@ class System:
             **self.env,
         }
 
-    def web(self, **env: str) -> Part:
-        """Start a web process; `url` is then its address."""
-        part, ready = self._start("web", "web", "--port", "0", env=env)
+    def web(self, port: int = 0, **env: str) -> Part:
+        """Start a web process, on a free port if 0; `url` is then its address."""
+        part, ready = self._start("web", "web", "--port", str(port), env=env)
         self.url = ready.read_text()
         return part
 

@@ -167,8 +167,9 @@ class _Plan:
 
     def _env(self) -> Mapping[str, str]:
         urls = {f"TASUKI_{name.upper()}": url for name, url in self._urls.items()}
+        alone = {"TASUKI_WEB__DRAIN_DELAY_S": "0"}  # nobody balances the load of one process
         own = {"TASUKI_DATA_DIR": str(self.folder), "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **own, **urls}
+        return {**alone, **os.environ, **own, **urls}
 
     def _is_schema_new(self) -> bool:
         """Whether the embedded database was brought to this version's schema before."""

@@ -6,18 +6,22 @@ streams would hold a stop up for ever, so they are told first. Sockets and strea
 to straight away, see `wires`.
 """
 
+import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from tasuki.web.leaving import LastAnswers, let_nobody_in
 from tasuki.web.settings import WebSettings
 from tasuki.web.wires import FastHttp, FastWebSocket
 
 _USER_TIMEOUT_MS = 20_000
 _SEND_BUFFER_BYTES = 131_072
 _MAX_WS_MESSAGE_BYTES = 65_536
+_LOOK_EVERY_S = 0.05  # for a second Ctrl-C
 
 
 def listen(settings: WebSettings) -> socket.socket:
@@ -54,12 +58,17 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         *,
+        delay_s: float,
         on_ready: Callable[[], None],
+        on_leave: Callable[[], None],
         on_stop: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(config)
+        self._delay_s = delay_s
         self._on_ready = on_ready
+        self._on_leave = on_leave
         self._on_stop = on_stop
+        self.is_leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -67,8 +76,19 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.is_leaving = True
+        self._on_leave()
+        await self._linger()
         await self._on_stop()
+        for listener in sockets or ():
+            await let_nobody_in(listener)
         await super().shutdown(sockets)
+
+    async def _linger(self) -> None:
+        """Serve on for a while, unless somebody presses Ctrl-C again."""
+        until = time.monotonic() + self._delay_s
+        while not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def serve(
@@ -77,16 +97,24 @@ def serve(
     settings: WebSettings,
     *,
     on_ready: Callable[[], None],
+    on_leave: Callable[[], None],
     on_stop: Callable[[], Awaitable[None]],
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT, and then as long as it takes to be gone unnoticed.
 
     Args:
         on_ready: Called once, when the first request would be answered.
-        on_stop: Called at the start of a stop: open streams and sockets are to end.
+        on_leave: Called at the start of a stop: say that requests should go elsewhere.
+        on_stop: Called before nobody is let in any more: open streams and sockets are to end.
     """
-    config = server_config(app, settings)
-    _Server(config, on_ready=on_ready, on_stop=on_stop).run(sockets=[listener])
+    server = _Server(
+        server_config(LastAnswers(app, is_leaving=lambda: server.is_leaving), settings),
+        delay_s=settings.drain_delay_s,
+        on_ready=on_ready,
+        on_leave=on_leave,
+        on_stop=on_stop,
+    )
+    server.run(sockets=[listener])
 
 
 def server_config(app: ASGIApp, settings: WebSettings) -> uvicorn.Config:

@@ -28,3 +28,9 @@ class WebSettings(SettingsGroup):
     drain_s: float = Field(
         default=5.0, ge=0, description="Seconds that open requests get to end at a stop."
     )
+    drain_delay_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="Seconds for which a stopping process still serves while /readyz says 503, so "
+        "that a load balancer can look away first; longer than it takes to notice.",
+    )

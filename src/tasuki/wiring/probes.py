@@ -39,7 +39,7 @@ def build_probes(tasuki: Tasuki) -> APIRouter:
 
 async def _blocking(tasuki: Tasuki) -> list[str]:
     """Return why no request can be served here."""
-    if tasuki.draining:
+    if tasuki.draining.is_leaving:
         return ["the process is stopping"]
     try:
         async with tasuki.services.get(Database).unit_of_work() as session:

@@ -356,6 +356,12 @@ class Tasuki:
             database=self.services.get(Database), schedules=self.services.get(ScheduleService)
         )
 
+    def leave(self) -> None:
+        """Let readiness send requests elsewhere, and leave waiting local tasks to others."""
+        self.draining.leave()
+        if self._local is not None:
+            self._local.stop()
+
     async def stop_streams(self) -> None:
         """End open streams and sockets; their clients come back to another process.
 

@@ -56,6 +56,7 @@ def run_web(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         listener,
         settings.web,
         on_ready=lambda: on_ready(address),
+        on_leave=tasuki.leave,
         on_stop=tasuki.stop_streams,
     )
 
