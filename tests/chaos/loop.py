@@ -3,6 +3,8 @@
 ``--broker rabbitmq`` takes RabbitMQ instead of Valkey. Twenty minutes on it, to be repeated at
 will: ``./dev chaos --broker rabbitmq --minutes 20 --seed 1``.
 
+``--schedulers 10 --minutes 1`` kills schedulers instead, while each second has a slot.
+
 Each round has a database and a seed of its own, and prints its verdict and what was broken. What
 the witnesses of a red round wrote is kept. Exits with 1 when a round was red.
 """
@@ -24,7 +26,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos.house import House  # run as a file, so its folder comes first
+from chaos.clockwork import tick_under_kills  # run as a file, so its folder comes first
+from chaos.house import House
 from chaos.storm import Storm
 from support.brokers import BROKERS, Broker, Rabbit, Valkey
 from support.databases import Postgres
@@ -75,6 +78,18 @@ async def storm(ground: Ground, folder: Path, *, seed: int, for_s: float) -> boo
     return verdict.is_good
 
 
+async def tick(ground: Ground, folder: Path, *, schedulers: int, seed: int, for_s: float) -> bool:
+    """Kill schedulers while each second has a slot; return whether each was ordered once."""
+    url = await ground.servers.create_database()
+    folder.mkdir(mode=0o700)
+    async with House(folder, url, ground.valkey.url, modules=("chaos.clockwork",)).open() as house:
+        slots = await tick_under_kills(house, schedulers=schedulers, for_s=for_s, seed=seed)
+    print(
+        f"seed={seed} seconds={for_s:g} schedulers={schedulers} {slots}", *slots.faults, flush=True
+    )
+    return not slots.faults
+
+
 def _fault(line: dict[str, Any]) -> str:
     return " ".join(str(line[word]) for word in ("what", "part") if word in line)
 
@@ -107,6 +122,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="how long to go on")
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count on")
     parser.add_argument("--broker", choices=BROKERS, default="valkey", help="what to kill")
+    parser.add_argument("--schedulers", type=int, help="instead: so many, and a slot a second")
     options = parser.parse_args()
     configure_logging(level="ERROR")
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
@@ -117,7 +133,11 @@ def main() -> int:
         while (left_s := deadline - time.monotonic()) > 0:
             folder = place / f"seed-{seed}"
             for_s = min(_ROUND_S, max(left_s, 5.0))
-            if is_good(storm(ground, folder, seed=seed, for_s=for_s)):
+            if is_good(
+                tick(ground, folder, schedulers=options.schedulers, seed=seed, for_s=for_s)
+                if options.schedulers
+                else storm(ground, folder, seed=seed, for_s=for_s)
+            ):
                 shutil.rmtree(folder)
             else:
                 red += 1
