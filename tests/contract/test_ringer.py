@@ -19,6 +19,7 @@ from tasuki.tasks.brokers import MALFORMED
 from tasuki.tasks.celery import broker_answers, build_celery_app
 from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.repository import Bell
+from tasuki.tasks.observing.broker import BrokerDepths
 from tasuki.tasks.ringer import CeleryRinger
 from tasuki.wiring.services import load_declared
 
@@ -302,6 +303,31 @@ async def test_the_broker_tells_its_name(broker: Broker) -> None:
 
     assert name in {"valkey", "redis", "RabbitMQ"}
     assert version[0].isdigit()
+
+
+async def test_the_bells_that_lie_in_the_broker_are_counted(
+    broker: Broker, ringer: CeleryRinger
+) -> None:
+    """Whether work waits for the broker or for workers: an operator asks both brokers alike."""
+    await ringer.ring(bells(3))
+    depths = BrokerDepths(broker.url)
+
+    async def are_there() -> bool:
+        return (await depths.read(["default", "default.cpu"])) == {"default": 3, "default.cpu": 0}
+
+    await wait_until(are_there, within=10)
+
+
+async def test_a_silent_broker_is_asked_in_vain_and_not_for_long(
+    broker: Broker, proxy: Proxy
+) -> None:
+    """A page that waits for a broker is of no use while the broker is what is wrong."""
+    del broker
+    await proxy.become("silent")
+    begun = time.monotonic()
+
+    assert await BrokerDepths(proxy.url).read(["default"]) == {}
+    assert time.monotonic() - begun < 5  # a connection and an answer get a second each
 
 
 async def rings_again(ringer: CeleryRinger, wanted: list[Bell]) -> None:

@@ -90,7 +90,7 @@ async def test_a_queue_tells_the_bells_in_the_broker(live: Live) -> None:
 
 async def test_workers_are_those_that_live(system: System) -> None:
     """Idle or busy, killed or stopped: the list is what the workers themselves say."""
-    system.web()
+    web = system.web()
     io, cpu = system.worker("io"), system.worker("cpu", "--concurrency", "2")
     hold, file = system.folder / "hold", system.folder / "marks"
     async with Client(base_url=system.url, timeout=20) as admin:
@@ -117,19 +117,24 @@ async def test_workers_are_those_that_live(system: System) -> None:
         ]
         assert (idle["io"]["pid"], idle["cpu"]["pid"]) == (io.process.pid, cpu.process.pid)
         assert (idle["io"]["concurrency"], idle["cpu"]["concurrency"]) == (100, 2)
-        assert "2 alive" in system.command("doctor").stdout
+        assert (idle["local"]["pid"], idle["local"]["concurrency"]) == (web.process.pid, 20)
+        assert "3 alive" in system.command("doctor").stdout
 
         assert io.stop() == 0
-        assert set(await living(admin)) == {"cpu"}
+        assert set(await living(admin)) == {"cpu", "local"}
         cpu.kill()
 
         async def is_empty() -> bool:
-            return not await living(admin)
+            return set(await living(admin)) == {"local"}
 
         await wait_until(is_empty, within=10, what="the killed worker's absence")
         (lost,) = (await admin.get(WORKERS)).json()["lost"]  # the other said that it stops
         assert (lost["lane"], lost["pid"]) == ("cpu", cpu.process.pid)
-        assert "none alive" in system.command("doctor").stdout
+        assert (
+            "1 alive: 1 local; none serves io; none serves cpu" in system.command("doctor").stdout
+        )
+        assert web.stop() in {0, -signal.SIGTERM}
+    assert "none alive" in system.command("doctor").stdout
 
 
 async def test_an_io_worker_runs_as_many_at_once_as_it_was_told(system: System) -> None:

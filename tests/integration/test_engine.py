@@ -186,8 +186,8 @@ async def test_a_queued_task_is_cancelled_at_once(bench: Bench) -> None:
 
 async def test_a_running_task_is_cancelled_by_notice(bench: Bench, tmp_path: Path) -> None:
     """P6: the interruption comes within two seconds, and the clean-up runs."""
-    log = tmp_path / "log"
-    handle = await bench.order(jobs.wait, file=str(log))
+    log, hold = tmp_path / "log", tmp_path / "hold"
+    handle = await bench.order(jobs.wait, file=str(log), hold=str(hold))
     running = asyncio.create_task(bench.run_due())
 
     async def has_started() -> bool:
@@ -195,7 +195,8 @@ async def test_a_running_task_is_cancelled_by_notice(bench: Bench, tmp_path: Pat
 
     await wait_until(has_started, within=5)
     await bench.cancel(handle.id)
-    await bench.cancel(handle.id)  # twice is fine
+    await bench.cancel(handle.id)  # twice is fine, as long as it has not ended
+    hold.touch()
     async with asyncio.timeout(2):
         await running
 

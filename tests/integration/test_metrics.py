@@ -245,6 +245,6 @@ async def test_all_processes_are_in_the_numbers(system: System) -> None:
             found = await scraped(client)
             for name in ("test.echo", "test.echo_cpu"):
                 assert value(found, "tasuki_task_runs_total", task=name, state="succeeded") == 1
-            for lane, room in (("io", 100), ("cpu", 1)):
-                assert value(found, "tasuki_workers", lane=lane) == 1
+            for lane, count, room in (("io", 1, 100), ("cpu", 1, 1), ("local", 2, 40)):
+                assert value(found, "tasuki_workers", lane=lane) == count
                 assert value(found, "tasuki_workers_concurrency", lane=lane) == room

@@ -81,13 +81,15 @@ async def slow(ctx: TaskContext, *, file: str | None = None) -> None:
 
 
 @task("test.wait")
-async def wait(ctx: TaskContext, *, file: str | None = None) -> None:
-    """Wait to be cancelled; write a line on the way out."""
+async def wait(ctx: TaskContext, *, file: str | None = None, hold: str | None = None) -> None:
+    """Wait to be cancelled, then for another file; write a line on the way out."""
     if file:
         write_line(file, f"{ctx.task_id} started")
     try:
         await asyncio.sleep(600)
     finally:
+        while hold is not None and not Path(hold).exists():
+            await asyncio.sleep(0.02)
         if file:
             write_line(file, f"{ctx.task_id} cleaned up")
 

@@ -21,6 +21,7 @@ from tasuki.core.database import Database
 from tasuki.core.errors import TasukiError
 from tasuki.core.settings import ENV_PREFIX, SettingsGroup
 from tasuki.tasks.celery import broker_answers
+from tasuki.tasks.states import WORKER_LANES
 from tasuki.wiring import Settings
 from tasuki.wiring.migrations import runner
 from tasuki.wiring.observing import task_numbers
@@ -133,7 +134,9 @@ async def _workers(settings: Settings) -> str:
     lanes = Counter(worker.lane for worker in found)
     if not lanes:
         return "none alive; tasks wait until there are"
-    return f"{len(found)} alive: " + ", ".join(f"{count} {lane}" for lane, count in lanes.items())
+    alive = ", ".join(f"{count} {lane}" for lane, count in lanes.items())
+    missing = [lane for lane in WORKER_LANES if lane not in lanes]
+    return f"{len(found)} alive: {alive}" + "".join(f"; none serves {lane}" for lane in missing)
 
 
 def _try_folder(folder: Path) -> str:

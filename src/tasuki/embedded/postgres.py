@@ -38,6 +38,7 @@ _THROWAWAY = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "autovacuum": "off",  # who drops a database may not end its workers
 }
 
 

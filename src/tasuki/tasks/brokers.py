@@ -4,10 +4,13 @@ What kombu has to be told about each of them: its queues, its time limits, what 
 Which bell goes where is the same on all of them.
 """
 
+import contextlib
+import time
+from collections.abc import Iterable
 from queue import Empty
 from typing import Any
 
-from kombu import Queue
+from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 from kombu.transport import redis as kombu_redis
 
@@ -143,6 +146,33 @@ def server_name(connection: Any) -> str:
     info = connection.default_channel.client.info("server")
     name = str(info.get("server_name", "redis"))
     return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def queue_lengths(rabbitmq_url: str, queues: Iterable[str], *, within_s: float) -> dict[str, int]:
+    """Ask RabbitMQ for the ready messages of queues; one that does not exist has none.
+
+    Blocks for twice the time at most.
+
+    Raises:
+        TimeoutError: It took longer. Else one of `failures`.
+    """
+    found: dict[str, int] = {}
+    deadline = time.monotonic() + within_s
+    limits = {"read_timeout": within_s, "write_timeout": within_s}
+    connection = Connection(rabbitmq_url, connect_timeout=within_s, transport_options=limits)
+    try:
+        connection.connect()
+        for queue in queues:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"RabbitMQ did not tell its queues within {within_s:g} s")
+            channel: Any = connection.channel()  # RabbitMQ closes it where there is no such queue
+            with contextlib.suppress(*connection.channel_errors):
+                found[queue] = channel.queue_declare(queue, passive=True).message_count
+            found.setdefault(queue, 0)
+    finally:
+        with contextlib.suppress(*failures(connection)):
+            connection.collect()
+    return found
 
 
 class _SturdyChannel(_RedisChannel):  # type: ignore[misc]  # see there

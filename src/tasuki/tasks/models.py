@@ -92,6 +92,12 @@ class TaskRow(Base):
             postgresql_where=text("unique_key IS NOT NULL AND finished_at IS NULL"),
         ),
         Index(
+            "tasks_by_unique_key",
+            "unique_key",
+            text("id DESC"),
+            postgresql_where=text("unique_key IS NOT NULL"),
+        ),
+        Index(
             "tasks_due",
             "queue",
             "lane",

@@ -27,7 +27,8 @@ from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.repository import EngineRepository
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.engine.stopsign import StopSign
-from tasuki.tasks.observing.pulse import worker_name
+from tasuki.tasks.observing.pulse import Identity, LoopPulse, worker_name
+from tasuki.tasks.observing.repository import ObservingRepository
 from tasuki.tasks.ringer import CeleryRinger
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repository
@@ -116,7 +117,18 @@ def build_local(ground: Ground, services: BuildRegistry) -> LocalLane:
         queues=catalogue.queues,
         names=catalogue.names,
         look_every_s=settings.tasks.look_every_s,
+        pulse=_local_pulse(settings, database),
     )
+
+
+def _local_pulse(settings: Settings, database: Database) -> LoopPulse:
+    who = Identity(
+        lane="local",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        concurrency=settings.tasks.local_concurrency,
+    )
+    return LoopPulse(who, ObservingRepository(database), every_s=settings.tasks.lease_s / 3)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
+from typing import Protocol
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
@@ -27,6 +28,18 @@ LOCAL_KEY = "local"
 """Notice: there may be local tasks to claim."""
 
 _LET_GO_WITHIN_S = 10.0
+
+
+class Pulse(Protocol):
+    """What tells others that this process lives; see `observing.pulse.LoopPulse`."""
+
+    def start(self) -> None:
+        """Say so, from now on."""
+        ...
+
+    async def close(self) -> None:
+        """Say that it does not any more."""
+        ...
 
 
 class LocalRinger:
@@ -59,6 +72,7 @@ class LocalLane:
         queues: Where it looks; each gets its turn.
         names: The tasks this process knows.
         look_every_s: It looks so often without any notice.
+        pulse: Says that this process lives.
     """
 
     def __init__(
@@ -73,6 +87,7 @@ class LocalLane:
         queues: list[str],
         names: list[str],
         look_every_s: float,
+        pulse: Pulse,
     ) -> None:
         self._engine = engine
         self._pump = pump
@@ -83,6 +98,7 @@ class LocalLane:
         self._queues = queues
         self._names = names
         self._look_every_s = look_every_s
+        self._pulse = pulse
         self._looking: asyncio.Task[None] | None = None
         self._waiter: Waiter | None = None
         self._stopped_at: float | None = None
@@ -90,6 +106,7 @@ class LocalLane:
     def start(self) -> None:
         """Begin to claim."""
         self._engine.start()
+        self._pulse.start()
         self._looking = asyncio.create_task(self._look_until_stopped(), name="local-lane")
 
     def stop(self) -> None:
@@ -116,6 +133,7 @@ class LocalLane:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+        await self._pulse.close()
         await self._engine.close()
 
     async def _is_done(self, *, within_s: float) -> bool:

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from tasuki.tasks.observing.records import Count, Picture
 from tasuki.tasks.observing.repository import BOUNDS
-from tasuki.tasks.states import TERMINAL, WORKER_LANES
+from tasuki.tasks.states import LANES, TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def _of_all(picture: Picture) -> Iterator[Metric]:
     room = GaugeMetricFamily(
         "tasuki_workers_concurrency", "Tasks that all of them run at once.", labels=["lane"]
     )
-    for lane in WORKER_LANES:
+    for lane in LANES:
         living = [worker for worker in picture.workers if worker.lane == lane]
         workers.add_metric([lane], len(living))
         room.add_metric([lane], sum(worker.concurrency for worker in living))

@@ -2,7 +2,8 @@
 
 Celery's own heartbeats go through the broker: they stop when it does, though the workers live.
 The thread belongs to the worker's main process, which in the cpu lane is not the one that runs
-tasks; so an idle worker is seen, and one whose children are all busy too.
+tasks; so an idle worker is seen, and one whose children are all busy too. A web process, which
+runs tasks of the lane ``local``, says so on its event loop.
 """
 
 import asyncio
@@ -43,8 +44,70 @@ class Identity:
         return worker_name(self.lane, self.host, pid=self.pid)
 
 
+class _Beats:
+    """What a living process tells the database; on the way it counts what happened."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._is_first = True
+
+    async def beat(self, repository: ObservingRepository) -> None:
+        who = self._identity
+        await repository.beat(
+            name=who.name,
+            lane=who.lane,
+            host=who.host,
+            pid=who.pid,
+            concurrency=who.concurrency,
+            is_first=self._is_first,
+        )
+        self._is_first = False
+        await repository.count()
+
+    async def leave(self, repository: ObservingRepository) -> None:
+        await repository.leave(self._identity.name)
+
+
+class LoopPulse:
+    """Keeps the row of a web process fresh, on its own event loop.
+
+    While that loop is blocked the process answers nobody, and is not counted among the living.
+    """
+
+    def __init__(
+        self, identity: Identity, repository: ObservingRepository, *, every_s: float
+    ) -> None:
+        self._beats = _Beats(identity)
+        self._repository = repository
+        self._every_s = every_s
+        self._beating: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Say that the process lives, from now on."""
+        self._beating = asyncio.create_task(self._beat_for_ever(), name="pulse")
+
+    async def close(self) -> None:
+        """Say that it does not."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+            await self._tell(self._beats.leave)
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await self._tell(self._beats.beat)
+            await asyncio.sleep(self._every_s)
+
+    async def _tell(self, what: Telling) -> None:
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await what(self._repository)
+        except Exception as exc:  # noqa: BLE001  # whatever it is, the next beat may go well
+            _complain(exc)
+
+
 class Pulse:
-    """Keeps a worker's row fresh, and counts what happened on the way.
+    """Keeps a worker's row fresh, from a thread.
 
     Each beat opens a connection and closes it again: a child that is forked inherits none, and
     none stands idle between two beats. While a beat lasts the process does not fork, so that a
@@ -58,10 +121,9 @@ class Pulse:
     def __init__(
         self, identity: Identity, *, connect: Callable[[], Database], every_s: float
     ) -> None:
-        self._identity = identity
+        self._beats = _Beats(identity)
         self._connect = connect
         self._every_s = every_s
-        self._is_first = True
         self._beating = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tasuki-pulse", daemon=True)
@@ -83,16 +145,16 @@ class Pulse:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self._tell(self._beat)
+            self._tell(self._beats.beat)
             self._ended.wait(self._every_s)
-        self._tell(self._leave)
+        self._tell(self._beats.leave)
 
     def _tell(self, what: Telling) -> None:
         with self._beating:
             try:
                 asyncio.run(self._on_connection(what))
             except Exception as exc:  # noqa: BLE001  # whatever it is, the next beat may go well
-                log.warning("pulse_failed", error=f"{type(exc).__name__}: {exc}")
+                _complain(exc)
 
     async def _on_connection(self, what: Telling) -> None:
         database = self._connect()
@@ -102,18 +164,6 @@ class Pulse:
         finally:
             await database.close()
 
-    async def _beat(self, repository: ObservingRepository) -> None:
-        who = self._identity
-        await repository.beat(
-            name=who.name,
-            lane=who.lane,
-            host=who.host,
-            pid=who.pid,
-            concurrency=who.concurrency,
-            is_first=self._is_first,
-        )
-        self._is_first = False
-        await repository.count()
 
-    async def _leave(self, repository: ObservingRepository) -> None:
-        await repository.leave(self._identity.name)
+def _complain(exc: Exception) -> None:
+    log.warning("pulse_failed", error=f"{type(exc).__name__}: {exc}")

@@ -33,7 +33,7 @@ class QueueOut(BaseModel):
         description="Tasks that failed, timed out or crashed in the last five minutes."
     )
     bells: int | None = Field(
-        description="Messages in the broker; null where that is not cheap to know."
+        description="Messages in the broker; null while it is silent, and in the lane local."
     )
 
 

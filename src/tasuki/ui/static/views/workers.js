@@ -63,7 +63,7 @@ export function workersView({ signal }) {
       "p",
       { class: "lead" },
       "Who carries the tasks. Those of the lane local run in the web ",
-      "processes, which are not listed here.",
+      "processes.",
     ),
     missing,
     state,
