@@ -70,7 +70,7 @@ async def test_a_stopping_worker_hands_on_what_it_holds_and_what_waits(
 
 @pytest.mark.parametrize("broker", ["valkey"], indirect=True)  # the broker has no bell left
 async def test_bells_that_a_stopping_worker_took_are_rung_for_others(house_on: House) -> None:
-    """Four bells stand for thirty tasks, and all four are in its hands."""
+    """Four bells stand for thirty tasks, and are in its hands; more, if two processes rang."""
     async with house_on.open() as house:
         first, _ = await asyncio.gather(
             house.worker("io", "--concurrency", "4"), house.scheduler()
@@ -78,7 +78,7 @@ async def test_bells_that_a_stopping_worker_took_are_rung_for_others(house_on: H
         hold = house.folder / "hold"
         ids = await house.order_together(jobs.work, 30, hold=str(hold))
         await until(lambda: len(house.effects.read()) == 4, "four running tasks")
-        await until(lambda: first.log.read_text().count("received") == 4, "four bells")
+        await until(lambda: first.log.read_text().count("received") >= 4, "four bells")
         await house.worker()
 
         first.process.send_signal(signal.SIGTERM)
