@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +199,16 @@ async def test_a_published_event_must_be_one_of_the_channels(live: Live) -> None
 
     with pytest.raises(TypeError, match="no event"):
         await live.tasuki.publish("prices:a", Other(value=1))
+
+
+async def test_one_person_cannot_take_all_connections(live: Live) -> None:
+    """The twenty-first is refused as a problem that says when to try again."""
+    client = await live.user("alice")
+    async with AsyncExitStack() as open_streams:
+        for _ in range(20):
+            await open_streams.enter_async_context(following(client, "prices:a"))
+
+        refused = await client.get("/api/v1/events/stream?channel=prices:a")
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert refused.headers["retry-after"] == "5"

@@ -39,9 +39,9 @@ class LateResponse(Response):
 class LateRoute(ProblemRoute):
     """A route whose endpoint may return a `LateResponse`."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See `ProblemRoute.handle`."""
-        await super().handle(scope, receive, send)
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `ProblemRoute.respond`; what fails before the response has begun is a problem."""
+        await super().respond(scope, receive, send)
         late: Late | None = scope.pop(_KEY, None)
         if late is not None:
             await late(scope, receive, send)

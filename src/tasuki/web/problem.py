@@ -155,11 +155,15 @@ class ProblemRoute(APIRoute):
             limit_bytes = registry_of(request).get(WebSettings).max_body_bytes
             receive = limited(scope, receive, limit_bytes=limit_bytes)
             refuse_foreign_writes(request)
-            await super().handle(scope, receive, watched)
+            await self.respond(scope, receive, watched)
         except Exception as exc:
             if is_answered or (isinstance(exc, StarletteHTTPException) and not is_known(exc)):
                 raise
             await problem_response(error_of(exc))(scope, receive, send)
+
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the endpoint and send what it returned; an error may still be raised."""
+        await super().handle(scope, receive, send)
 
 
 def _validation_failed(exc: RequestValidationError) -> ValidationFailed:
