@@ -1,9 +1,7 @@
-"""Who opens a stream or a socket, and whether they may go on."""
+"""Whether who opens a stream may, and may go on."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-
-from starlette.requests import HTTPConnection
 
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
@@ -15,16 +13,8 @@ from tasuki.web.principal import Authenticator, Principal
 
 log = get_logger(__name__)
 
-REVOKED, FORBIDDEN, NO_SUCH = 4401, 4403, 4404
-"""Why a socket is closed for good: not signed in (any more), not yours, no such room."""
-
-
-async def by_ticket(connection: HTTPConnection, services: Registry) -> Principal | None:
-    """Return the caller that a ``?ticket=`` in the address stands for, if there is one."""
-    ticket = connection.query_params.get("ticket")
-    if ticket is None:
-        return None
-    return await services.get(Authenticator).redeem(ticket)
+REVOKED, FORBIDDEN = 4401, 4403
+"""Why a connection is ended for good: signed out, or not theirs any more."""
 
 
 async def check_channels(user: Principal, channels: Sequence[str], services: Registry) -> None:

@@ -8,28 +8,20 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from uuid import UUID
+from collections.abc import Callable
 
 from tasuki.core.errors import RateLimited, Unavailable
-from tasuki.core.ids import new_id
-from tasuki.core.logging import get_logger
-from tasuki.realtime.channels import Publication
-from tasuki.realtime.feed import Format
 from tasuki.realtime.hub import Hub
-from tasuki.realtime.outbox import Flusher, Frame, Outbox
+from tasuki.realtime.outbox import Flusher, Outbox, Wire
 from tasuki.web.principal import Principal
-
-log = get_logger(__name__)
 
 MOST_OF_USER = 20
 """Connections that a user may have to one process."""
 _WHEEL_S = 64  # longer than any pause between two looks at a connection
 _DRAIN_STEP_S = 0.05
 
-SHUTDOWN, SLOW, NO_PONG, KICKED = 1012, 3008, 3012, 3503
-"""Why a socket is closed: RFC 6455's "service restart", and three of Centrifugo's codes. Clients
-come back after those below 3500."""
+SHUTDOWN, SLOW = 1012, 3008
+"""Why a connection is ended: RFC 6455's "service restart", and Centrifugo's code for slowness."""
 
 
 class TooManyConnections(RateLimited):
@@ -37,31 +29,19 @@ class TooManyConnections(RateLimited):
 
 
 class Connection(ABC):
-    """One client of this process, by WebSocket or by a stream over HTTP.
-
-    Attributes:
-        kind: ``websocket``, ``sse`` or ``jsonl``, for those who look.
-        address: Where the client is, as far as we know.
-    """
-
-    kind: str
+    """One client of this process."""
 
     def __init__(
         self,
         user: Principal,
         channels: tuple[str, ...],
-        format: Format,  # noqa: A002  # what it is called everywhere
-        outbox: Outbox,
         *,
-        address: str,
+        wire: Wire,
+        flusher: Flusher,
     ) -> None:
-        self.id: UUID = new_id()
         self.user = user
-        self.address = address
-        self.began_at = time.time()
         self.channels = channels
-        self.format = format
-        self.outbox = outbox
+        self.outbox = Outbox(wire, flusher, on_full=lambda: self.end(SLOW, "too slow"))
         self.due = 0
         self.stop_notices: Callable[[], None] | None = None
 
@@ -75,17 +55,12 @@ class Connection(ABC):
 
 
 class ConnectionManager:
-    """The connections of this process.
-
-    ``connect`` and ``disconnect`` are called by those who serve them. What is sent here reaches
-    this process's clients only; publish in a channel to reach all.
-    """
+    """The connections of this process; noted and forgotten by those who serve them."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.flusher = Flusher()
-        self.slow_disconnects = 0
-        self._by_id: dict[UUID, Connection] = {}
+        self._all: dict[Connection, None] = {}
         self._by_user: dict[int, dict[Connection, None]] = defaultdict(dict)
         self._wheel: list[set[Connection]] = [set() for _ in range(_WHEEL_S)]
         self._second = 0
@@ -94,20 +69,7 @@ class ConnectionManager:
     @property
     def all(self) -> list[Connection]:
         """All connections, the oldest first."""
-        return list(self._by_id.values())
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes that wait for clients that do not take them."""
-        return sum(outbox.size for outbox in self.flusher.blocked)
-
-    def find(self, connection_id: UUID) -> Connection | None:
-        """Return a connection, if it is of this process."""
-        return self._by_id.get(connection_id)
-
-    def of_user(self, user_id: int) -> list[Connection]:
-        """Return the connections of a user."""
-        return list(self._by_user.get(user_id, ()))
+        return list(self._all)
 
     def connect(self, connection: Connection) -> None:
         """Note a connection.
@@ -122,14 +84,15 @@ class ConnectionManager:
             raise TooManyConnections(
                 f"You have {MOST_OF_USER} connections already; close one.", retry_after_s=5
             )
-        self._by_id[connection.id] = connection
+        self._all[connection] = None
         self._by_user[connection.user.id][connection] = None
-        self._place(connection, 1 + len(self._by_id) % 15)
+        self._place(connection, 1 + len(self._all) % 15)
 
     def disconnect(self, connection: Connection) -> None:
         """Forget a connection."""
-        if self._by_id.pop(connection.id, None) is None:
+        if connection not in self._all:
             return
+        del self._all[connection]
         mine = self._by_user[connection.user.id]
         del mine[connection]
         if not mine:
@@ -138,18 +101,6 @@ class ConnectionManager:
         if connection.stop_notices is not None:
             connection.stop_notices()
         connection.outbox.close()
-
-    def send_personal(self, user_id: int, publication: Publication) -> int:
-        """Tell a user's clients here; return how many these are."""
-        return self._send(self.of_user(user_id), publication)
-
-    def send_room(self, channel: str, publication: Publication) -> int:
-        """Tell the clients here that have subscribed to a channel; return how many these are."""
-        return self._send([one for one in self.all if channel in one.channels], publication)
-
-    def broadcast(self, publication: Publication) -> int:
-        """Tell all clients here; return how many these are."""
-        return self._send(self.all, publication)
 
     async def beat_for_ever(self) -> None:
         """Look after the connections, each when its second has come."""
@@ -166,7 +117,6 @@ class ConnectionManager:
         for connection in due:
             self._place(connection, connection.beat())
         for outbox in [one for one in self.flusher.blocked if one.is_stuck]:
-            self.slow_disconnects += 1
             outbox.give_up()
 
     async def drain(self, *, within_s: float) -> None:
@@ -177,20 +127,8 @@ class ConnectionManager:
         for step in range(steps):
             for connection in waiting[step::steps]:
                 connection.end(SHUTDOWN, "the server restarts")
-            if step < steps - 1 and self._by_id:
+            if step < steps - 1 and self._all:
                 await asyncio.sleep(_DRAIN_STEP_S)
-
-    def _send(self, connections: Sequence[Connection], publication: Publication) -> int:
-        made: dict[Format, Frame | None] = {}
-        for connection in connections:
-            kind = connection.format
-            if kind not in made:
-                data = kind.publication(publication, self.hub.places(connection.channels))
-                made[kind] = Frame(data) if data is not None else None
-            frame = made[kind]
-            if frame is not None:
-                connection.outbox.put(frame)
-        return len(connections)
 
     def _place(self, connection: Connection, pause_s: int) -> None:
         connection.due = (self._second + pause_s) % _WHEEL_S

@@ -9,7 +9,6 @@ they get a reset.
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -43,7 +42,6 @@ class Hub:
         tables: Mapping[str, Table],
     ) -> None:
         self.namespaces = namespaces
-        self.counts: Counter[str] = Counter()
         self._broker = broker
         self._notices = notices
         self._tables = tables
@@ -64,10 +62,6 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def channels(self) -> dict[str, int]:
-        """Return the channels of this process with their subscribers."""
-        return {channel: feed.users for channel, feed in self._feeds.items()}
-
     def heard(self, publication: Publication) -> None:
         """See `Listener.heard`."""
         feed = self._feeds.get(publication.channel)
@@ -79,7 +73,6 @@ class Hub:
             self._keep(feed, publication)
         elif feed.follows(publication) is False:
             self._keep(feed, publication)
-            self.counts["gap_repairs"] += 1
             self._read(feed)
         else:
             self._advance(feed, publication)
@@ -120,9 +113,9 @@ class Hub:
             self._leave(feed)
 
     def places(self, channels: Sequence[str]) -> dict[str, Position]:
-        """Return where subscribers of these channels are now."""
-        found = {channel: self._feeds[channel].position for channel in channels}
-        return {channel: place for channel, place in found.items() if place is not None}
+        """Return where subscribers of these channels are now, as far as any are attached."""
+        feeds = [self._feeds[channel] for channel in channels if channel in self._feeds]
+        return {feed.channel: feed.position for feed in feeds if feed.position is not None}
 
     async def _open(self, channel: str) -> Feed:
         feed = self._feeds.get(channel)
@@ -197,7 +190,6 @@ class Hub:
             if at is None:
                 continue
             found = feed.after(at, read[feed.channel])
-            self.counts["recovered" if found is not None else "not_recovered"] += 1
             if found is None:
                 lost.append(feed.channel)
             else:
@@ -271,7 +263,6 @@ class Hub:
             return
         feed.position = read.position
         feed.recent.clear()
-        self.counts["resets"] += 1
         for group in list(feed.groups.values()):
             for member in list(group.members):
                 self._reset(member, [feed.channel], self.places(member.channels))

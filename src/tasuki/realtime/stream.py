@@ -14,7 +14,7 @@ from tasuki.realtime.channels import Position
 from tasuki.realtime.connections import SLOW, Connection, ConnectionManager
 from tasuki.realtime.feed import Places, Subscription
 from tasuki.realtime.formats import JsonLines, ServerSentEvents
-from tasuki.realtime.outbox import Frame, Outbox
+from tasuki.realtime.outbox import Frame
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp
 
@@ -22,6 +22,8 @@ HEARTBEAT_S = 15
 """An idle stream says something this often, or proxies close it."""
 _ROTATE_AFTER_S = (540.0, 660.0)  # about ten minutes: a new request proves anew who is calling
 _CHECK_EVERY_S = 30.0
+
+StreamFormat = ServerSentEvents | JsonLines
 
 _MEDIA_TYPES = {
     ServerSentEvents: b"text/event-stream; charset=utf-8",
@@ -32,13 +34,21 @@ _MEDIA_TYPES = {
 class StreamConnection(Connection):
     """One open stream."""
 
-    def __init__(self, user: Principal, format: Any, outbox: Outbox, *, address: str) -> None:  # noqa: A002  # see there
-        super().__init__(user, format.channels, format, outbox, address=address)
-        self.kind = "jsonl" if isinstance(format, JsonLines) else "sse"
+    def __init__(
+        self,
+        user: Principal,
+        format: StreamFormat,  # noqa: A002  # see there
+        wire: FastHttp | AsgiWire,
+        *,
+        manager: ConnectionManager,
+        revocation: Revocation,
+    ) -> None:
+        super().__init__(user, format.channels, wire=wire, flusher=manager.flusher)
         self.is_over = False
-        self.wire: FastHttp | AsgiWire
-        self.manager: ConnectionManager
-        self.revocation: Revocation
+        self.wire = wire
+        self._format = format
+        self._manager = manager
+        self._revocation = revocation
         self._rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
         self._checked_at = time.monotonic()
 
@@ -51,7 +61,7 @@ class StreamConnection(Connection):
             self.outbox.put(Frame(self.place(), "coalesce", key="heartbeat"))
             if now - self._checked_at > _CHECK_EVERY_S:
                 self._checked_at = now
-                self.revocation.check(self)
+                self._revocation.check(self)
         return HEARTBEAT_S
 
     def end(self, code: int, reason: str) -> None:
@@ -64,9 +74,7 @@ class StreamConnection(Connection):
 
     def place(self) -> bytes:
         """Return the frame that says where the stream is."""
-        places = self.manager.hub.places(self.channels)
-        placed: bytes = self.format.place(places)  # type: ignore[attr-defined]  # both have it
-        return placed
+        return self._format.place(self._manager.hub.places(self.channels))
 
 
 class LiveStream:
@@ -79,7 +87,7 @@ class LiveStream:
     def __init__(
         self,
         user: Principal,
-        format: ServerSentEvents | JsonLines,  # noqa: A002  # see there
+        format: StreamFormat,  # noqa: A002  # see there
         since: Mapping[str, Position],
         *,
         services: Registry,
@@ -93,7 +101,13 @@ class LiveStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, may not go on, or the server stops."""
         wire = scope.get("extensions", {}).get(EXTENSION) or AsgiWire(send, _body)
-        connection = self._connection(scope, wire)
+        connection = StreamConnection(
+            self._user,
+            self._format,
+            wire,
+            manager=self._manager,
+            revocation=self._revocation,
+        )
         self._manager.connect(connection)
         try:
             attached = await self._attach(connection)
@@ -106,17 +120,6 @@ class LiveStream:
                 self._manager.hub.detach(attached)
         finally:
             self._manager.disconnect(connection)
-
-    def _connection(self, scope: Scope, wire: FastHttp | AsgiWire) -> StreamConnection:
-        client = scope.get("client") or ("", 0)
-        outbox = Outbox(
-            wire, self._manager.flusher, on_full=lambda: connection.end(SLOW, "too slow")
-        )
-        connection = StreamConnection(self._user, self._format, outbox, address=client[0])
-        connection.wire = wire
-        connection.manager = self._manager
-        connection.revocation = self._revocation
-        return connection
 
     async def _attach(self, connection: StreamConnection) -> Subscription:
         def begin(places: Places) -> None:

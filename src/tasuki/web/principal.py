@@ -66,10 +66,6 @@ class Authenticator(Protocol):
         """Return the caller, or nothing when there is no valid proof."""
         ...
 
-    async def redeem(self, ticket: str) -> Principal | None:
-        """Return whose single-use ticket it is, which ends with this; nothing if it is none."""
-        ...
-
     async def is_valid(self, user: Principal) -> bool:
         """Whether a caller is still who they were, with the same credential and rights."""
         ...

@@ -2,8 +2,8 @@
 
 uvicorn never evicts a client that stops reading; the kernel does, through
 ``TCP_USER_TIMEOUT`` on the listening socket, which accepted connections inherit. Open event
-streams would hold a stop up for ever, so they are told first. Sockets and streams are written
-to straight away, see `wires`.
+streams would hold a stop up for ever, so they are told first. Streams are written to straight
+away, see `wires`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from tasuki.web.leaving import LastAnswers, let_nobody_in
 from tasuki.web.settings import WebSettings
-from tasuki.web.wires import FastHttp, FastWebSocket
+from tasuki.web.wires import FastHttp
 
 _USER_TIMEOUT_MS = 20_000
 _SEND_BUFFER_BYTES = 131_072
@@ -123,10 +123,9 @@ def server_config(app: ASGIApp, settings: WebSettings) -> uvicorn.Config:
         app,
         http=FastHttp,
         loop="uvloop",
-        ws=FastWebSocket,
+        ws="websockets-sansio",
         ws_max_size=_MAX_WS_MESSAGE_BYTES,
         ws_per_message_deflate=False,
-        ws_ping_interval=None,  # one pulse asks all sockets; see `realtime.connections`
         lifespan="on",
         log_config=None,
         access_log=False,
