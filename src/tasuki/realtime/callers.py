@@ -1,8 +1,8 @@
 """Whether who opens a stream may, and may go on."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 
+from tasuki.core.background import Background
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
@@ -39,7 +39,7 @@ class Revocation:
 
     def __init__(self, services: Registry) -> None:
         self._services = services
-        self._checks: set[asyncio.Task[None]] = set()
+        self._checks = Background()
 
     def watch(self, connection: Connection) -> Callable[[], None]:
         """Check a connection at each notice; return what ends that."""
@@ -50,15 +50,11 @@ class Revocation:
 
     def check(self, connection: Connection) -> None:
         """Ask whether a connection may go on, and end it if not."""
-        task = asyncio.create_task(self._check(connection), name="recheck")
-        self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
+        _ = self._checks.start(self._check(connection), name="recheck")
 
     async def close(self) -> None:
         """Ask no more."""
-        for task in self._checks:
-            task.cancel()
-        await asyncio.gather(*self._checks, return_exceptions=True)
+        await self._checks.close()
 
     async def _check(self, connection: Connection) -> None:
         user = connection.user

@@ -9,9 +9,9 @@ they get a reset.
 
 import asyncio
 import random
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from tasuki.core.background import Background
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
@@ -46,7 +46,7 @@ class Hub:
         self._notices = notices
         self._tables = tables
         self._feeds: dict[str, Feed] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = Background()
 
     async def run_for_ever(self) -> None:
         """Look at the tables from time to time: a lost notice costs a delay, never an event."""
@@ -58,9 +58,7 @@ class Hub:
 
     async def close(self) -> None:
         """End what is on its way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reading.close()
 
     def heard(self, publication: Publication) -> None:
         """See `Listener.heard`."""
@@ -238,7 +236,7 @@ class Hub:
         """Read from the history what a feed may have missed."""
         feed.must_read_again = True
         if feed.reading is None and feed.position is not None:
-            feed.reading = self._spawn(self._read_on(feed))
+            feed.reading = self._reading.start(self._read_on(feed), name="feed-read")
 
     async def _read_on(self, feed: Feed) -> None:
         try:
@@ -280,9 +278,3 @@ class Hub:
             table = self._tables[feed.namespace.name]
             return await table.history(feed.key, since, most=MOST_RECOVERED)
         return await self._broker.history(feed.channel, since, most=MOST_RECOVERED)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, name="feed-read")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -1,9 +1,9 @@
 """Builds what brings publications to the connections of a web process."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 
+from tasuki.core.background import Background
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
@@ -14,7 +14,6 @@ from tasuki.realtime.hub import Hub
 from tasuki.realtime.redis import RedisBroker
 from tasuki.realtime.relay import Relay
 from tasuki.tasks import TaskService
-from tasuki.tasks.engine.engine import for_ever
 from tasuki.wiring.channels import TASKS, TaskTable
 
 
@@ -26,16 +25,13 @@ async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[Connec
     revocation = services.add(Revocation, Revocation(services))
     broker.listen(hub)
     await broker.start()
-    loops = [
-        _keep(hub.run_for_ever, "realtime-tables"),
-        _keep(manager.beat_for_ever, "realtime-pulse"),
-    ]
+    loops = Background()
+    loops.keep(hub.run_for_ever, name="realtime-tables")
+    loops.keep(manager.beat_for_ever, name="realtime-pulse")
     try:
         yield manager
     finally:
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await loops.close()
         await revocation.close()
         await hub.close()
 
@@ -49,12 +45,12 @@ async def relaying(services: Registry, broker: RedisBroker) -> AsyncGenerator[No
         namespaces=services.get(Namespaces),
         notices=services.get(Notices),
     )
-    loop = _keep(relay.run_for_ever, "realtime-relay")
+    loops = Background()
+    loops.keep(relay.run_for_ever, name="realtime-relay")
     try:
         yield
     finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
+        await loops.close()
 
 
 def _hub(services: Registry, broker: RedisBroker) -> Hub:
@@ -65,7 +61,3 @@ def _hub(services: Registry, broker: RedisBroker) -> Hub:
         notices=services.get(Notices),
         tables={TASKS.name: table},
     )
-
-
-def _keep(loop: Callable[[], Awaitable[None]], name: str) -> "asyncio.Task[None]":
-    return asyncio.create_task(for_ever(loop, name), name=name)

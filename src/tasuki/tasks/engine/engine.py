@@ -6,16 +6,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasuki.core.logging import get_logger
+from tasuki.core.background import Background
 from tasuki.tasks.engine.dispatcher import Dispatcher
 from tasuki.tasks.engine.pump import Pump
 from tasuki.tasks.engine.reaper import Reaper
 from tasuki.tasks.engine.runner import Run, Runner
 from tasuki.tasks.engine.stopsign import StopSign
 
-log = get_logger(__name__)
-
-_AFTER_FAULT_S = 1.0
 _LOOK_AT_SIGN_S = 0.2
 _END_ROUND_WITHIN_S = 3.0  # a broker that stays silent would hold a stop up
 
@@ -42,7 +39,7 @@ class Engine:
     sign: StopSign | None = None
     emergency: Callable[[Run, list[Run]], Coroutine[Any, Any, None]] | None = None
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    _loops: list["asyncio.Task[None]"] = field(default_factory=list)
+    _loops: Background = field(default_factory=Background)
 
     def wake(self) -> None:
         """Ring at once for what was just committed; may be called from any thread."""
@@ -62,13 +59,13 @@ class Engine:
     def start(self) -> None:
         """Start the loops on the running event loop."""
         if self.dispatcher is not None:
-            self._keep(self.dispatcher.run_for_ever, "dispatcher")
+            self._loops.keep(self.dispatcher.run_for_ever, name="dispatcher")
         if self.reaper is not None:
-            self._keep(self.reaper.run_for_ever, "reaper")
+            self._loops.keep(self.reaper.run_for_ever, name="reaper")
         if self.runner is not None:
-            self._keep(self.runner.beat_for_ever, "heartbeat")
+            self._loops.keep(self.runner.beat_for_ever, name="heartbeat")
         if self.runner is not None and self.sign is not None:
-            self._keep(self._obey, "stop-sign")
+            self._loops.keep(self._obey, name="stop-sign")
 
     async def close(self) -> None:
         """End the loops, between two rounds if that comes soon; then close what they stood on."""
@@ -77,9 +74,7 @@ class Engine:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_END_ROUND_WITHIN_S):
                         await part.busy.acquire()
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._loops.close()
         for close in self.closing:
             await close()
 
@@ -89,16 +84,3 @@ class Engine:
             if self.sign.is_releasing:
                 self.runner.release_all()
             await asyncio.sleep(_LOOK_AT_SIGN_S)
-
-    def _keep(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        self._loops.append(asyncio.create_task(for_ever(loop, name), name=name))
-
-
-async def for_ever(loop: Callable[[], Awaitable[None]], name: str) -> None:
-    """Run a loop; if a fault in it ends it, say so and begin again."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            log.exception("engine_loop_failed", loop=name)
-        await asyncio.sleep(_AFTER_FAULT_S)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tasuki.core.background import Background
 from tasuki.core.logging import get_logger
 from tasuki.core.registry import Registry
 from tasuki.tasks.declare import Catalogue
@@ -41,7 +42,7 @@ class HookCaller:
         self._services = services
         self._loop = loop
         self._room = asyncio.Semaphore(_AT_ONCE)
-        self._later: set[asyncio.Task[None]] = set()
+        self._later = Background()
 
     def find(self, name: str, state: State) -> list[Hook]:
         """Return what is to be called when a task has come to a state: its own hook first."""
@@ -63,15 +64,11 @@ class HookCaller:
             if len(self._later) >= _MOST_LATER:
                 log.warning("hooks_left_out", task=one.name, task_id=str(one.task_id))
                 continue
-            calling = asyncio.create_task(self._call_in_turn(one), name="hooks")
-            self._later.add(calling)
-            calling.add_done_callback(self._later.discard)
+            _ = self._later.start(self._call_in_turn(one), name="hooks")
 
     async def close(self) -> None:
         """Interrupt what `call_later` began."""
-        for calling in self._later:
-            calling.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await self._later.close()
 
     async def _call_in_turn(self, ended: Ended) -> None:
         async with self._room:
