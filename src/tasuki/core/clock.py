@@ -12,6 +12,11 @@ Clock = Callable[[], datetime]
 """Returns the present moment as an aware UTC datetime."""
 
 
+def rfc3339(moment: datetime) -> str:
+    """Return an aware moment in UTC as RFC 3339 text."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def utc_now() -> datetime:
     """Return the present moment, aware, in UTC."""
     return datetime.now(UTC)

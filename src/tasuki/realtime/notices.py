@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import MemoryNotices, Waiter
+from tasuki.realtime.client import redis_client
 
 log = get_logger(__name__)
 
@@ -35,13 +35,7 @@ class RedisNotices:
     """
 
     def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=2,
-            socket_timeout=5,
-            socket_keepalive=True,
-            health_check_interval=15,
-        )
+        self._client = redis_client(url)
         self._local = MemoryNotices()
         self._unsent: dict[str, None] = {}
         self._has_unsent = asyncio.Event()

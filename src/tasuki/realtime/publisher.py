@@ -1,10 +1,8 @@
 """Publishing, from any process: at once, or together with a transaction."""
 
-from datetime import UTC
-
 from pydantic import BaseModel
 
-from tasuki.core.clock import utc_now
+from tasuki.core.clock import rfc3339, utc_now
 from tasuki.core.database import Session, after_commit
 from tasuki.core.jsontext import dump
 from tasuki.core.notices import Notices
@@ -75,6 +73,6 @@ class Publisher:
             channel=channel,
             type=namespace.type_of(event),
             data=dump(event.model_dump(mode="json")),
-            at=utc_now().astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            at=rfc3339(utc_now()),
             key=namespace.key_of(event) if namespace.key_of else None,
         )

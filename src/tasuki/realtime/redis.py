@@ -9,7 +9,6 @@ epoch before anything is published.
 import hashlib
 from typing import Any
 
-import redis.asyncio as redis
 from redis.exceptions import NoScriptError, RedisError
 
 from tasuki.core.errors import Unavailable
@@ -17,6 +16,7 @@ from tasuki.core.ids import new_secret
 from tasuki.core.logging import get_logger
 from tasuki.realtime.broker import Listener
 from tasuki.realtime.channels import History, Position, Publication, Slice
+from tasuki.realtime.client import redis_client
 from tasuki.realtime.subscriber import Subscriber
 
 log = get_logger(__name__)
@@ -94,13 +94,7 @@ class RedisBroker:
     """
 
     def __init__(self, url: str, *, listening: bool = True) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=2,
-            socket_timeout=5,
-            socket_keepalive=True,
-            health_check_interval=15,
-        )
+        self._client = redis_client(url)
         self._hash = ""
         self._subscriber = Subscriber(url, prefix=_PREFIX + "live:") if listening else None
 

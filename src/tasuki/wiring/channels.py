@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from tasuki.core.clock import rfc3339
 from tasuki.core.database import Database
 from tasuki.core.jsontext import dump
 from tasuki.core.registry import Registry
@@ -60,6 +61,6 @@ def _publication(event: TaskEvent, epoch: str) -> Publication:
         channel=TASKS.channel(event.task_id),
         type=event.type,
         data=dump(said),
-        at=event.at.isoformat().replace("+00:00", "Z"),
+        at=rfc3339(event.at),
         position=Position(epoch, event.seq),
     )
