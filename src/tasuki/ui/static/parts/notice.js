@@ -1,6 +1,7 @@
 /** A message in the page: what happened, and what to do about it. */
 
-import { h, icon } from "../dom.js";
+import { Problem } from "../api.js";
+import { fill, h, icon } from "../dom.js";
 
 const PICTURES = { bad: "cross", ok: "check", info: "info" };
 
@@ -42,4 +43,16 @@ export function empty(title, text, ...actions) {
     h("p", {}, text),
     actions.length ? h("p", { class: "actions" }, actions) : null,
   );
+}
+
+/** Run something and show in a place what went wrong. */
+export async function guarded(place, signal, run) {
+  try {
+    fill(place);
+    await run();
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof Problem)) throw error;
+    fill(place, problemNotice(error));
+  }
 }

@@ -1,18 +1,17 @@
 /** The page of a batch: how far it is, what came of its tasks, and its end. */
 
-import { call, get, post, Problem } from "../api.js";
+import { call, post } from "../api.js";
 import { breakable, fill, h, icon, setAttr, setText } from "../dom.js";
 import { number, setSpent, setWhen, spent, when } from "../format.js";
 import { announce } from "../parts/announce.js";
 import { confirm } from "../parts/confirm.js";
 import { copyButton } from "../parts/copy.js";
-import { notice, problemNotice } from "../parts/notice.js";
+import { guarded } from "../parts/notice.js";
+import { opened } from "../parts/opened.js";
 import { setOwner } from "../parts/people.js";
 import { progressBar, setProgress } from "../parts/progress.js";
-import { guarded } from "./sessions.js";
 import { isAdmin } from "../session.js";
 import { watchBatch } from "../watch_batch.js";
-import { ID } from "../words.js";
 
 const COUNTERS = [
   ["queued", "Waiting", "wait"],
@@ -27,40 +26,15 @@ const FAILED = ["failed", "timed_out", "crashed", "expired"]; // what `failed` c
  * @param {import("../router.js").Visit} visit
  * @param {(path: string) => void} go
  */
-export function batchView({ params, signal }, go) {
-  const heading = h("h1", { tabindex: "-1" }, "Batch");
-  const place = h("div", {}, h("p", { class: "loading", role: "status" }, "Loading…"));
-  const node = h(
-    "div",
-    { class: "view" },
-    h("p", { class: "crumb" }, h("a", { href: "/" }, icon("back"), "All tasks")),
-    heading,
-    place,
-  );
-  if (ID.test(params.id)) void open(params.id, { heading, place, signal, go });
-  else
-    fill(
-      place,
-      notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such batch.")),
-    );
-  return { title: "Batch", node };
-}
-
-async function open(id, spec) {
-  const { heading, place, signal } = spec;
-  const lost = (problem) => fill(place, problemNotice(problem));
-  try {
-    const first = await get(`/batches/${id}`, { signal });
-    const page = batchPage(first, spec);
+export function batchView(visit, go) {
+  const { params, signal } = visit;
+  const about = { title: "Batch", missing: "There is no such batch.", path: "/batches" };
+  return opened(visit, about, (first, { heading, place, lost }) => {
+    const page = batchPage(first, { signal, go });
     fill(heading, "Batch of ", breakable(first.name));
     fill(place, page.node);
-    watchBatch(id, { batch: page.show, gone: lost }, signal);
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof Problem)) throw error;
-    lost(error);
-    if (error.isPassing) setTimeout(() => signal.aborted || void open(id, spec), 3_000);
-  }
+    watchBatch(params.id, { batch: page.show, gone: lost }, signal);
+  });
 }
 
 function batchPage(first, { signal, go }) {

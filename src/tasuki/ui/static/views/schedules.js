@@ -1,12 +1,12 @@
 /** The schedules: what begins by the clock, and a switch for each. For admins. */
 
-import { get, patch, Problem } from "../api.js";
+import { get, patch } from "../api.js";
 import { breakable, fill, h, setAttr, setText } from "../dom.js";
 import { setWhen, when } from "../format.js";
 import { announce } from "../parts/announce.js";
 import { cell, grid } from "../parts/grid.js";
 import { keyed } from "../parts/keyed.js";
-import { empty, problemNotice } from "../parts/notice.js";
+import { empty, guarded } from "../parts/notice.js";
 import { polled } from "../parts/polled.js";
 
 const EVERY_MS = 5_000;
@@ -122,16 +122,13 @@ function switchOf(name, { fault, signal, done }) {
     isBusy = true;
     setAttr(node, "aria-disabled", "true");
     try {
-      const path = `/schedules/${encodeURIComponent(name)}`;
-      const now = await patch(path, { enabled: !isOn }, { signal });
-      fill(fault);
-      isBusy = false;
-      done(now);
-      announce(`${name} is switched ${now.enabled ? "on" : "off"}.`);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      fill(fault, problemNotice(error));
+      await guarded(fault, signal, async () => {
+        const path = `/schedules/${encodeURIComponent(name)}`;
+        const now = await patch(path, { enabled: !isOn }, { signal });
+        isBusy = false;
+        done(now);
+        announce(`${name} is switched ${now.enabled ? "on" : "off"}.`);
+      });
     } finally {
       isBusy = false;
       setAttr(node, "aria-disabled", null);

@@ -1,10 +1,10 @@
 /** Where one is signed in; the others can be ended. */
 
-import { get, Problem, remove } from "../api.js";
+import { get, remove } from "../api.js";
 import { fill, h } from "../dom.js";
 import { when } from "../format.js";
 import { announce } from "../parts/announce.js";
-import { problemNotice } from "../parts/notice.js";
+import { guarded } from "../parts/notice.js";
 import { browserOf } from "../words.js";
 
 export function sessionsPanel(signal) {
@@ -72,16 +72,4 @@ export function sessionsPanel(signal) {
 
   void load();
   return { node, load };
-}
-
-/** Run something and show beside it what went wrong. */
-export async function guarded(place, signal, run) {
-  try {
-    fill(place);
-    await run();
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof Problem)) throw error;
-    fill(place, problemNotice(error));
-  }
 }

@@ -1,14 +1,15 @@
 /** The page of one task: how far it is, what it says, its attempts, its file. */
 
-import { get, Problem, resultHref } from "../api.js";
+import { resultHref } from "../api.js";
 import { breakable, fill, h, icon, setAttr, setText } from "../dom.js";
 import { setSpent, setWhen, size, spent, when } from "../format.js";
 import { announce } from "../parts/announce.js";
 import { badge, setBadge } from "../parts/badge.js";
-import { notice, problemNotice } from "../parts/notice.js";
+import { notice } from "../parts/notice.js";
+import { opened } from "../parts/opened.js";
 import { progressBar, setProgress } from "../parts/progress.js";
 import { watchTask } from "../watch.js";
-import { describe, ID, isEnded, progressOf, STATES } from "../words.js";
+import { describe, isEnded, progressOf, STATES } from "../words.js";
 import { attempts } from "./task_attempts.js";
 import { taskButtons } from "./task_buttons.js";
 import { facts } from "./task_facts.js";
@@ -19,38 +20,14 @@ import { logPanel } from "./task_log.js";
  * @param {import("../router.js").Visit} visit
  * @param {(path: string) => void} go
  */
-export function taskView({ params, signal }, go) {
-  const heading = h("h1", { tabindex: "-1" }, "Task");
-  const place = h("div", {}, h("p", { class: "loading", role: "status" }, "Loading…"));
-  const node = h(
-    "div",
-    { class: "view" },
-    h("p", { class: "crumb" }, h("a", { href: "/" }, icon("back"), "All tasks")),
-    heading,
-    place,
-  );
-  const lost = (problem) => fill(place, problemNotice(problem));
-  if (ID.test(params.id)) void open(params.id, { heading, place, lost, signal, go });
-  else
-    fill(place, notice("bad", h("strong", {}, "Not found"), h("p", {}, "There is no such task.")));
-  return { title: "Task", node };
-}
-
-async function open(id, spec) {
-  const { heading, place, lost, signal, go } = spec;
-  let first;
-  try {
-    first = await get(`/tasks/${id}`, { signal });
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof Problem)) throw error;
-    lost(error);
-    if (error.isPassing) setTimeout(() => signal.aborted || void open(id, spec), 3_000);
-    return;
-  }
-  const page = taskPage(first, { heading, signal, go });
-  fill(place, page.node);
-  watchTask(id, { task: page.show, events: page.hear, gone: lost }, signal);
+export function taskView(visit, go) {
+  const { params, signal } = visit;
+  const about = { title: "Task", missing: "There is no such task.", path: "/tasks" };
+  return opened(visit, about, (first, { heading, place, lost }) => {
+    const page = taskPage(first, { heading, signal, go });
+    fill(place, page.node);
+    watchTask(params.id, { task: page.show, events: page.hear, gone: lost }, signal);
+  });
 }
 
 function taskPage(first, { heading, signal, go }) {

@@ -1,9 +1,9 @@
 /** What may be done with a task: cancel it, or order it again. */
 
-import { call, post, Problem } from "../api.js";
-import { fill, h, icon } from "../dom.js";
+import { call, post } from "../api.js";
+import { h, icon } from "../dom.js";
 import { confirm } from "../parts/confirm.js";
-import { problemNotice } from "../parts/notice.js";
+import { guarded } from "../parts/notice.js";
 import { canCancel, canReplay } from "../words.js";
 
 /**
@@ -18,12 +18,7 @@ export function taskButtons(id, { signal, show, go }) {
     if (isBusy) return;
     isBusy = true;
     try {
-      await run();
-      fill(fault);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      fill(fault, problemNotice(error));
+      await guarded(fault, signal, run);
     } finally {
       isBusy = false;
     }

@@ -7,8 +7,7 @@ import { announce } from "../parts/announce.js";
 import { confirm } from "../parts/confirm.js";
 import { copyButton } from "../parts/copy.js";
 import { field, form } from "../parts/form.js";
-import { notice } from "../parts/notice.js";
-import { guarded } from "./sessions.js";
+import { guarded, notice } from "../parts/notice.js";
 
 export function tokensPanel(signal) {
   const list = h("ul", { class: "things" });
