@@ -1,22 +1,23 @@
 """The command line: what an operator types, and what comes of it."""
 
-import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
-from typer.testing import CliRunner
-
 from support.live import Live
-from tasuki.cli.main import app
+
+
+ECHO = ("task", "order", "test.echo")
 
 
 async def test_an_operator_orders_a_task_and_gets_its_id(live: Live) -> None:
     """The id stands alone on its line, so that a script can go on with it."""
     alice = await live.user("alice")
 
-    hers = await order(live, "test.echo", "--args", '{"text": "hello"}', "--user", "alice")
-    nobodys = await order(live, "test.echo")
+    hers = await live.command(
+        "task", "order", "test.echo", "--args", '{"text": "hello"}', "--user", "alice"
+    )
+    nobodys = await live.command(*ECHO)
     await live.work()
 
     record = await alice.task(hers.strip())
@@ -26,8 +27,12 @@ async def test_an_operator_orders_a_task_and_gets_its_id(live: Live) -> None:
 
 async def test_what_is_no_order_is_refused_in_words(live: Live) -> None:
     """Whoever mistypes JSON in a shell learns that it was the JSON."""
-    assert "not JSON" in await order(live, "test.echo", "--args", "{text: 1}", code=2)
-    assert "JSON object" in await order(live, "test.echo", "--args", "[1]", code=2)
+    assert "not JSON" in await live.command(
+        "task", "order", "test.echo", "--args", "{text: 1}", code=2
+    )
+    assert "JSON object" in await live.command(
+        "task", "order", "test.echo", "--args", "[1]", code=2
+    )
 
 
 def test_tasks_beside_the_settings_are_found(tmp_path: Path) -> None:
@@ -44,16 +49,3 @@ def test_tasks_beside_the_settings_are_found(tmp_path: Path) -> None:
     )
 
     assert "books.lend" in done.stdout, done.stdout + done.stderr
-
-
-async def order(live: Live, *args: str, code: int = 0) -> str:
-    """Order on the command line and return what it printed."""
-    settings = live.tasuki.settings
-    env = {
-        "TASUKI_DATABASE_URL": settings.need_database_url(),
-        "TASUKI_REDIS_URL": settings.need_redis_url(),
-        "TASUKI_TASKS__MODULES": '["support.jobs"]',
-    }
-    ended = await asyncio.to_thread(CliRunner().invoke, app, ["task", "order", *args], env=env)
-    assert ended.exit_code == code, ended.output
-    return ended.output

@@ -9,13 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner
 
 from support import jobs
 from support.client import Client
 from support.engine import Bench
 from support.live import Live
-from tasuki.cli.main import app as command
 from tasuki.core.database import Database
 from tasuki.core.errors import Conflict
 from tasuki.tasks import TaskRecord
@@ -396,8 +394,8 @@ async def test_the_command_replays_by_id_and_by_filter(live: Live) -> None:
     old = [await user.order("test.fail", fatal=True) for _ in range(3)]
     await live.work()
 
-    by_id = await run(live, "task", "replay", old[0])
-    by_filter = await run(live, "task", "replay", "--state", "failed", "--name", "test.fail")
+    by_id = await live.command("task", "replay", old[0])
+    by_filter = await live.command("task", "replay", "--state", "failed", "--name", "test.fail")
     await live.work("cleanup")
 
     assert (await user.task(by_id.strip()))["replay_of"] == old[0]
@@ -405,18 +403,4 @@ async def test_the_command_replays_by_id_and_by_filter(live: Live) -> None:
     record = await admin.task(by_filter.split()[-1])
     assert record["result"] == {"replayed": 2, "skipped": 0}
     for wrong in ([], [old[0], "--state", "failed"], ["--state", "succeeded"]):
-        await run(live, "task", "replay", *wrong, code=2)
-
-
-async def run(live: Live, *args: str, code: int = 0) -> str:
-    """Run the command line and return what it printed."""
-    settings = live.tasuki.settings
-    env = {
-        "TASUKI_DATABASE_URL": settings.need_database_url(),
-        "TASUKI_REDIS_URL": settings.need_redis_url(),
-        "TASUKI_TASKS__MODULES": '["support.jobs"]',
-        "COLUMNS": "200",
-    }
-    ended = await asyncio.to_thread(CliRunner().invoke, command, list(args), env=env)
-    assert ended.exit_code == code, ended.output
-    return ended.output
+        await live.command("task", "replay", *wrong, code=2)

@@ -18,10 +18,12 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from support.client import Client
 from tasuki.accounts import SessionService, TokenService, UserService
 from tasuki.accounts.records import Role
+from tasuki.cli.main import app as command_line
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
 from tasuki.tasks.engine.engine import Engine
@@ -102,6 +104,18 @@ class Live:
         finally:
             async with asyncio.timeout(10):
                 await running
+
+    async def command(self, *args: str, code: int = 0) -> str:
+        """Run the command line on the same servers and return what it printed."""
+        env = {
+            "TASUKI_DATABASE_URL": self.tasuki.settings.need_database_url(),
+            "TASUKI_REDIS_URL": self.tasuki.settings.need_redis_url(),
+            "TASUKI_TASKS__MODULES": '["support.jobs"]',
+            "COLUMNS": "200",
+        }
+        ended = await asyncio.to_thread(CliRunner().invoke, command_line, list(args), env=env)
+        assert ended.exit_code == code, ended.output
+        return ended.output
 
     async def client(self, **headers: str) -> Client:
         """Return a client that is nobody."""
