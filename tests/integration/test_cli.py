@@ -6,7 +6,6 @@ from pathlib import Path
 
 from support.live import Live
 
-
 ECHO = ("task", "order", "test.echo")
 
 
@@ -14,9 +13,7 @@ async def test_an_operator_orders_a_task_and_gets_its_id(live: Live) -> None:
     """The id stands alone on its line, so that a script can go on with it."""
     alice = await live.user("alice")
 
-    hers = await live.command(
-        "task", "order", "test.echo", "--args", '{"text": "hello"}', "--user", "alice"
-    )
+    hers = await live.command(*ECHO, "--args", '{"text": "hello"}', "--user", "alice")
     nobodys = await live.command(*ECHO)
     await live.work()
 
@@ -27,12 +24,8 @@ async def test_an_operator_orders_a_task_and_gets_its_id(live: Live) -> None:
 
 async def test_what_is_no_order_is_refused_in_words(live: Live) -> None:
     """Whoever mistypes JSON in a shell learns that it was the JSON."""
-    assert "not JSON" in await live.command(
-        "task", "order", "test.echo", "--args", "{text: 1}", code=2
-    )
-    assert "JSON object" in await live.command(
-        "task", "order", "test.echo", "--args", "[1]", code=2
-    )
+    assert "not JSON" in await live.command(*ECHO, "--args", "{text: 1}", code=2)
+    assert "JSON object" in await live.command(*ECHO, "--args", "[1]", code=2)
 
 
 def test_tasks_beside_the_settings_are_found(tmp_path: Path) -> None:
