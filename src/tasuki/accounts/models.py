@@ -73,6 +73,19 @@ class ApiTokenRow(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(_When)
 
 
+class TicketRow(Base):
+    """Lets one request act as its user's session or token does."""
+
+    __tablename__ = "tickets"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
+    credential: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(_When)
+
+    __table_args__ = (Index("tickets_expiring", "expires_at"),)
+
+
 class LoginAttemptRow(Base):
     """Failed sign-ins of one account, one address or one pair of both, in a fixed window.
 
