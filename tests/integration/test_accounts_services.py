@@ -51,11 +51,13 @@ async def login(site: Site, username: str = "hanako", password: str = PASSWORD) 
 
 
 async def test_no_secret_stands_in_the_database(site: Site) -> None:
-    """A stolen backup signs nobody in: of passwords, sessions and tokens it has hashes only."""
+    """A stolen backup signs nobody in: it has hashes only, of tickets too."""
     user_id = await site.add("hanako", password="canary password")
     session_secret = await login(site, password="canary password")
     async with site.database.unit_of_work() as session:
         _, token = await site.tokens.create(session, user_id, name="ci")
+    program = site.browser(token=token)
+    ticket = (await program.post("/auth/ticket")).json()["ticket"]
     with pytest.raises(InvalidCredentials):
         await login(site, username="typed-a-password-as-name")
 
@@ -70,7 +72,8 @@ async def test_no_secret_stands_in_the_database(site: Site) -> None:
         everything += "\n".join(row["row"] for row in rows)
 
     assert "hanako" in everything
-    for secret in ("canary password", session_secret, token, token[4:], "typed-a-password"):
+    secrets = ("canary password", session_secret, token, token[4:], ticket, ticket[4:])
+    for secret in (*secrets, "typed-a-password"):
         assert secret not in everything
         assert secret.encode().hex() not in everything
 
@@ -267,6 +270,14 @@ async def test_the_clean_up_deletes_what_has_ended_and_nothing_else(site: Site) 
         "SELECT sha256(n::text::bytea), 1, now() - interval '1 second' "
         "FROM generate_series(1, 1200) n",
     )
+    await run(
+        site.database,
+        "INSERT INTO tickets (token_hash, user_id, credential, expires_at) "
+        "SELECT sha256(n::text::bytea), $1, 'session:', now() - interval '1 second' "
+        "FROM generate_series(1, 1200) n",
+        user_id,
+    )
+    await browser.post("/auth/ticket")
     ctx = TaskContext(
         task_id=new_id(), attempt=1, owner_id=None, services=site.services, report=NoReport()
     )
@@ -278,4 +289,5 @@ async def test_the_clean_up_deletes_what_has_ended_and_nothing_else(site: Site) 
     assert (first, second) == ({"deleted": 2500}, {"deleted": 0})
     assert len(await run(site.database, "SELECT id FROM sessions")) == 1
     assert len(await run(site.database, "SELECT key FROM login_attempts")) == 3
+    assert len(await run(site.database, "SELECT token_hash FROM tickets")) == 1
     assert (await browser.get("/auth/me")).status_code == 200

@@ -17,6 +17,7 @@ from tasuki.accounts import (
 )
 from tasuki.accounts.records import Role
 from tasuki.accounts.router import router
+from tasuki.accounts.tickets import TicketService
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database
 from tasuki.core.notices import MemoryNotices
@@ -92,13 +93,17 @@ class Site:
         services.add(AccountsSettings, self.settings)
         services.add(SessionService, sessions)
         services.add(TokenService, tokens)
+        tickets = services.add(TicketService, TicketService())
         services.add(UserService, self.users)
         services.add(LoginService, self.login)
         services.add(LoginLimits, self.limits)
         services.add(
             Authenticator,
             AccountsAuthenticator(
-                database=database, settings=self.settings, web=services.get(WebSettings)
+                database=database,
+                settings=self.settings,
+                web=services.get(WebSettings),
+                tickets=tickets,
             ),
         )
         self._app = FastAPI()

@@ -14,12 +14,14 @@ from tasuki.accounts.schemas import (
     NewToken,
     PasswordIn,
     SessionOut,
+    TicketOut,
     TokenIn,
     TokenOut,
     UserOut,
 )
 from tasuki.accounts.sessions import SessionService
 from tasuki.accounts.settings import AccountsSettings
+from tasuki.accounts.tickets import TicketService
 from tasuki.accounts.tokens import TokenService
 from tasuki.accounts.users import UserService
 from tasuki.core.errors import Forbidden
@@ -32,6 +34,7 @@ auth_router = APIRouter(prefix="/auth", tags=["auth"], route_class=ProblemRoute)
 
 Logins = Annotated[LoginService, provided(LoginService)]
 Sessions = Annotated[SessionService, provided(SessionService)]
+Tickets = Annotated[TicketService, provided(TicketService)]
 Tokens = Annotated[TokenService, provided(TokenService)]
 Users = Annotated[UserService, provided(UserService)]
 
@@ -135,6 +138,17 @@ async def delete_token(
 ) -> None:
     """Delete one of your API tokens; it stops to work at once."""
     await tokens.delete(session, token_id, user_id=user.id)
+
+
+@auth_router.post("/ticket", status_code=HTTPStatus.CREATED)
+async def create_ticket(user: CurrentUser, session: DbSession, tickets: Tickets) -> TicketOut:
+    """Make a ticket: it opens one stream or socket as `?ticket=`, within 30 seconds.
+
+    For clients that can send neither a header nor the cookie. What it opened ends with the
+    session or token that it was made with.
+    """
+    ticket, expires_at = await tickets.create(session, user)
+    return TicketOut(ticket=ticket, expires_at=expires_at)
 
 
 def _address(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""Finds out who is calling: by bearer token, or by the session cookie."""
+"""Finds out who is calling: by bearer token, by ticket, or by the session cookie."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,11 +16,13 @@ from tasuki.accounts.records import (
 )
 from tasuki.accounts.repository import SessionRepository, TokenRepository
 from tasuki.accounts.settings import AccountsSettings
+from tasuki.accounts.tickets import TicketService
 from tasuki.accounts.tokens import TOKEN_PREFIX
 from tasuki.core.database import Database
 from tasuki.core.ids import fingerprint
 from tasuki.web.principal import Principal
 from tasuki.web.settings import WebSettings
+from tasuki.web.tickets import ticket_of
 
 _MAX_SECRET = 128  # ours have less than half of it
 
@@ -38,12 +40,14 @@ class AccountsAuthenticator:
         database: Database,
         settings: AccountsSettings,
         web: WebSettings,
+        tickets: TicketService,
         sessions: SessionRepository | None = None,
         tokens: TokenRepository | None = None,
     ) -> None:
         self._database = database
         self._cookie = SessionCookie(settings=settings, web=web)
         self._idle = timedelta(seconds=settings.session_idle_s)
+        self._tickets = tickets
         self._sessions = sessions or SessionRepository()
         self._tokens = tokens or TokenRepository()
 
@@ -52,10 +56,14 @@ class AccountsAuthenticator:
 
         A request with an ``Authorization`` header is judged by that alone, also when it is
         malformed: the check against other sites trusts such a request not to use the cookie.
+        Where a ticket is taken, one that is not good is likewise nobody.
         """
         header = connection.headers.get("authorization")
         if header is not None:
             return await self._by_token(header)
+        ticket = ticket_of(connection)
+        if ticket is not None:
+            return await self._by_ticket(ticket)
         secret = self._cookie.read(connection)
         return None if secret is None else await self._by_session(secret)
 
@@ -86,6 +94,12 @@ class AccountsAuthenticator:
         async with self._database.unit_of_work() as session:
             caller = await self._tokens.find_caller(session, fingerprint(token))
         return _principal(caller, token_credential)
+
+    async def _by_ticket(self, ticket: str) -> Principal | None:
+        async with self._database.unit_of_work() as session:
+            credential = await self._tickets.take(session, ticket)
+        # Used up by now, also if its session has ended.
+        return None if credential is None else await self._by_credential(credential)
 
     async def _by_session(self, secret: str) -> Principal | None:
         if len(secret) > _MAX_SECRET:

@@ -1,6 +1,6 @@
 """What can be wrong with a call about accounts."""
 
-from tasuki.core.errors import Conflict, NotFound
+from tasuki.core.errors import Conflict, NotFound, RateLimited
 
 
 class UserNotFound(NotFound):
@@ -45,6 +45,17 @@ class TooManyTokens(Conflict):
     def __init__(self, most: int) -> None:
         """Name the limit."""
         super().__init__(f"A user may hold {most} tokens; delete one that is not used.")
+
+
+class TooManyTickets(RateLimited):
+    """The user holds as many tickets as are allowed, neither used nor over."""
+
+    def __init__(self, most: int, *, retry_after_s: int) -> None:
+        """Name the limit, and when there is room for certain."""
+        super().__init__(
+            f"You hold {most} tickets that are not used; a stream or socket needs one.",
+            retry_after_s=retry_after_s,
+        )
 
 
 class SystemNotEmpty(Conflict):

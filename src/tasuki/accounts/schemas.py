@@ -101,6 +101,13 @@ class TokenOut(BaseModel):
     last_used_at: datetime | None = Field(description="Exact to a minute.")
 
 
+class TicketOut(BaseModel):
+    """What opens one stream or socket."""
+
+    ticket: str = Field(description="Send it as `?ticket=`; it works once.")
+    expires_at: datetime = Field(description="Worthless from then on.")
+
+
 class UserIn(BaseModel):
     """A new user."""
 

@@ -25,7 +25,8 @@ Capabilities add their own below these in their ``errors.py``::
     ├── ValidationFailed            422 validation_failed
     │   └── UnknownTask             422 validation_failed
     ├── RateLimited                 429 rate_limited      retryable
-    │   └── TooManyConnections      429 rate_limited      retryable
+    │   ├── TooManyConnections      429 rate_limited      retryable
+    │   └── TooManyTickets          429 rate_limited      retryable
     ├── Unavailable                 503 unavailable       retryable
     ├── LeaseLost                   500 lease_lost        in a worker, never an answer
     ├── Fatal                       500 task_failed       raised by tasks

@@ -8,7 +8,7 @@ from tasuki.core.errors import ValidationFailed
 from tasuki.realtime.callers import check_channels
 from tasuki.realtime.formats import MOST_CHANNELS, JsonLines, ServerSentEvents, read_places
 from tasuki.realtime.stream import LiveStream
-from tasuki.web.depends import CurrentUser, registry_of
+from tasuki.web.depends import StreamUser, registry_of
 from tasuki.web.late import LateResponse, LateRoute
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=LateRoute)
@@ -26,7 +26,7 @@ _STREAM = {
 @router.get("/stream", responses={200: _STREAM}, response_class=Response)
 async def stream(
     request: Request,
-    user: CurrentUser,
+    user: StreamUser,
     channel: Annotated[list[str] | None, Query(description="Up to 16; yours if none.")] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     last_id: Annotated[str | None, Query(alias="last_event_id")] = None,

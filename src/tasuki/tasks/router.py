@@ -23,6 +23,7 @@ from tasuki.web.depends import (
     CurrentUser,
     DbSession,
     IdempotencyKey,
+    StreamUser,
     provided,
     registry_of,
 )
@@ -121,7 +122,7 @@ async def cancel_task(
 
 @router.get("/{task_id}/events", response_class=EventStreamResponse)
 async def watch_task(
-    user: CurrentUser,
+    user: StreamUser,
     tasks: Tasks,
     audit: Audit,
     database: Annotated[Database, provided(Database)],

@@ -8,13 +8,14 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 from starlette.requests import HTTPConnection
 
 from tasuki.core.database import Database, Session
 from tasuki.core.errors import Forbidden, NotAuthenticated, ValidationFailed
 from tasuki.core.registry import Registry
 from tasuki.web.principal import Authenticator, Principal
+from tasuki.web.tickets import take_ticket, ticket_of
 
 Service = TypeVar("Service")
 
@@ -43,9 +44,13 @@ async def current_user(connection: HTTPConnection) -> Principal:
         NotAuthenticated: Nobody signed in, or the session or token has ended.
     """
     principal = await registry_of(connection).get(Authenticator).authenticate(connection)
-    if principal is None:
-        raise NotAuthenticated("Sign in, or send `Authorization: Bearer tsk_…`.")
-    return principal
+    if principal is not None:
+        return principal
+    if ticket_of(connection) is not None:
+        raise NotAuthenticated(
+            "This ticket was used, or is over; get another by `POST /api/v1/auth/ticket`."
+        )
+    raise NotAuthenticated("Sign in, or send `Authorization: Bearer tsk_…`.")
 
 
 async def recheck(connection: HTTPConnection, user: Principal) -> bool:
@@ -60,6 +65,27 @@ async def recheck(connection: HTTPConnection, user: Principal) -> bool:
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]
+
+
+def _with_ticket(
+    connection: HTTPConnection,
+    ticket: Annotated[
+        str | None,
+        Query(
+            description="Instead of a header: from `POST /api/v1/auth/ticket`, for one request."
+        ),
+    ] = None,
+) -> None:
+    del ticket  # named for the schema; read by whoever finds out who is calling
+    take_ticket(connection.scope)
+
+
+async def _stream_user(_: Annotated[None, Depends(_with_ticket)], user: CurrentUser) -> Principal:
+    return user
+
+
+StreamUser = Annotated[Principal, Depends(_stream_user)]
+"""Who opens a stream, perhaps with a ticket. It must stand before all that asks for the user."""
 
 
 async def _admin(user: CurrentUser) -> Principal:

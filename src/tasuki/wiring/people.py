@@ -12,6 +12,7 @@ from tasuki.accounts import (
     TokenService,
     UserService,
 )
+from tasuki.accounts.tickets import TicketService
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database, Session
 from tasuki.core.notices import Notices
@@ -44,6 +45,7 @@ class OwnAccounts:
         limits = registry.add(LoginLimits, LoginLimits(database=database, settings=settings))
         sessions = registry.add(SessionService, SessionService(settings=settings, notices=notices))
         tokens = registry.add(TokenService, TokenService(notices=notices))
+        tickets = registry.add(TicketService, TicketService())
         users = registry.add(
             UserService,
             UserService(
@@ -67,7 +69,10 @@ class OwnAccounts:
         registry.add(
             Authenticator,
             AccountsAuthenticator(
-                database=database, settings=settings, web=registry.get(WebSettings)
+                database=database,
+                settings=settings,
+                web=registry.get(WebSettings),
+                tickets=tickets,
             ),
         )
         registry.add(People, _AccountPeople(users))

@@ -17,7 +17,7 @@ from tasuki.tasks.callers import Watcher, owner_filter
 from tasuki.tasks.events import Position
 from tasuki.tasks.service import TaskService
 from tasuki.web.audit import Auditor
-from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, provided
+from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, StreamUser, provided
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
 from tasuki.web.sse import EventStreamResponse
@@ -88,7 +88,7 @@ async def cancel_batch(
 
 @router.get("/{batch_id}/events", response_class=EventStreamResponse)
 async def watch_batch(
-    user: CurrentUser,
+    user: StreamUser,
     batches: Batches,
     tasks: Tasks,
     audit: Audit,
