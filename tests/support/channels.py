@@ -11,7 +11,13 @@ class Price(BaseModel):
     value: int
 
 
-PRICES = Namespace(name="prices", events={"price": Price}, may_see=everybody)
+class Remark(BaseModel):
+    """What somebody says about it."""
+
+    text: str
+
+
+PRICES = Namespace(name="prices", events={"price": Price, "remark": Remark}, may_see=everybody)
 SHORT = Namespace(
     name="short", events={"price": Price}, may_see=everybody, history=History(size=2)
 )

@@ -6,7 +6,6 @@ Nothing runs a task until a test says `work`, so a test decides when what happen
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from tasuki.core.notices import Notices
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.settings import TasksSettings
-from tasuki.web.server import server_config
+from tasuki.web.server import listen, server_config
 from tasuki.web.settings import WebSettings
 from tasuki.wiring import Settings, Tasuki
 from tasuki.wiring.engines import WorkerEngine
@@ -183,8 +182,12 @@ def live_settings(
 
 
 @asynccontextmanager
-async def running_live(settings: Settings) -> AsyncGenerator[Live]:
-    """Serve the application until the block ends."""
+async def running_live(settings: Settings, *, is_plain: bool = False) -> AsyncGenerator[Live]:
+    """Serve the application until the block ends.
+
+    Args:
+        is_plain: By a server that knows ASGI and nothing of ours.
+    """
     # structlog's default prints every local variable of a traceback, which takes minutes.
     structlog.configure(
         processors=[
@@ -195,7 +198,7 @@ async def running_live(settings: Settings) -> AsyncGenerator[Live]:
     tasuki = Tasuki(settings)
     app = create_app(tasuki)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(app, tasuki))
+        url = await stack.enter_async_context(serving(app, tasuki, is_plain=is_plain))
         build = WorkerEngine(
             settings=settings,
             declared=tasuki.declared,
@@ -220,11 +223,13 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, tasuki: Tasuki) -> AsyncGenerator[str]:
+async def serving(app: FastAPI, tasuki: Tasuki, *, is_plain: bool = False) -> AsyncGenerator[str]:
     """Serve an application on a free port of this machine and give its address."""
     config = server_config(app, tasuki.settings.web)
+    if is_plain:
+        config.http, config.ws = "httptools", "websockets-sansio"
     server = _Quiet(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen(WebSettings(port=0)) as listener:
         host, port = listener.getsockname()
         running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
         try:

@@ -13,8 +13,8 @@ from tasuki.web.principal import Authenticator, Principal
 
 log = get_logger(__name__)
 
-REVOKED, FORBIDDEN = 4401, 4403
-"""Why a connection is ended for good: signed out, or not theirs any more."""
+REVOKED, FORBIDDEN, NO_SUCH = 4401, 4403, 4404
+"""Why a connection is ended for good: not signed in, not theirs, or there is no such thing."""
 
 
 async def check_channels(user: Principal, channels: Sequence[str], services: Registry) -> None:

@@ -8,20 +8,21 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tasuki.core.errors import RateLimited, Unavailable
+from tasuki.realtime.channels import Publication
+from tasuki.realtime.feed import Format
 from tasuki.realtime.hub import Hub
-from tasuki.realtime.outbox import Flusher, Outbox, Wire
+from tasuki.realtime.outbox import Flusher, Frame, Outbox, Wire
+from tasuki.realtime.settings import RealtimeSettings
 from tasuki.web.principal import Principal
 
-MOST_OF_USER = 20
-"""Connections that a user may have to one process."""
 _WHEEL_S = 64  # longer than any pause between two looks at a connection
 _DRAIN_STEP_S = 0.05
 
-SHUTDOWN, SLOW = 1012, 3008
-"""Why a connection is ended: RFC 6455's "service restart", and Centrifugo's code for slowness."""
+SHUTDOWN, SLOW, NO_PONG = 1012, 3008, 3012
+"""Why a connection is ended: RFC 6455's "service restart", and codes of Centrifugo's protocol."""
 
 
 class TooManyConnections(RateLimited):
@@ -29,18 +30,24 @@ class TooManyConnections(RateLimited):
 
 
 class Connection(ABC):
-    """One client of this process."""
+    """One client of this process.
+
+    Attributes:
+        format: How it is told of publications.
+    """
 
     def __init__(
         self,
         user: Principal,
         channels: tuple[str, ...],
+        format: Format,  # noqa: A002  # its name
         *,
         wire: Wire,
         flusher: Flusher,
     ) -> None:
         self.user = user
         self.channels = channels
+        self.format = format
         self.outbox = Outbox(wire, flusher, on_full=lambda: self.end(SLOW, "too slow"))
         self.due = 0
         self.stop_notices: Callable[[], None] | None = None
@@ -55,11 +62,16 @@ class Connection(ABC):
 
 
 class ConnectionManager:
-    """The connections of this process; noted and forgotten by those who serve them."""
+    """The connections of this process; noted and forgotten by those who serve them.
 
-    def __init__(self, hub: Hub) -> None:
+    What is sent here reaches this process's clients, at once and without a position. Publish in a
+    channel to reach those of all processes, and those who come back later.
+    """
+
+    def __init__(self, hub: Hub, settings: RealtimeSettings) -> None:
         self.hub = hub
         self.flusher = Flusher()
+        self._settings = settings
         self._all: dict[Connection, None] = {}
         self._by_user: dict[int, dict[Connection, None]] = defaultdict(dict)
         self._wheel: list[set[Connection]] = [set() for _ in range(_WHEEL_S)]
@@ -76,13 +88,16 @@ class ConnectionManager:
 
         Raises:
             TooManyConnections: Its user has enough of them.
-            Unavailable: The process stops.
+            Unavailable: The process stops, or has as many as it can serve.
         """
         if self._is_draining:
             raise Unavailable("This server stops; connect again.", retry_after_s=1)
-        if len(self._by_user.get(connection.user.id, ())) >= MOST_OF_USER:
+        if len(self._all) >= self._settings.connections:
+            raise Unavailable("This server is full; try again.", retry_after_s=5)
+        most = self._settings.connections_per_user
+        if len(self._by_user.get(connection.user.id, ())) >= most:
             raise TooManyConnections(
-                f"You have {MOST_OF_USER} connections already; close one.", retry_after_s=5
+                f"You have {most} connections already; close one.", retry_after_s=5
             )
         self._all[connection] = None
         self._by_user[connection.user.id][connection] = None
@@ -101,6 +116,18 @@ class ConnectionManager:
         if connection.stop_notices is not None:
             connection.stop_notices()
         connection.outbox.close()
+
+    def send_personal(self, user_id: int, publication: Publication) -> None:
+        """Tell all clients of a user."""
+        self._send(self._by_user.get(user_id, ()), publication)
+
+    def send_room(self, channel: str, publication: Publication) -> None:
+        """Tell all clients that have subscribed to a channel."""
+        self._send((one for one in self._all if channel in one.channels), publication)
+
+    def broadcast(self, publication: Publication) -> None:
+        """Tell all clients."""
+        self._send(self._all, publication)
 
     async def beat_for_ever(self) -> None:
         """Look after the connections, each when its second has come."""
@@ -129,6 +156,17 @@ class ConnectionManager:
                 connection.end(SHUTDOWN, "the server restarts")
             if step < steps - 1 and self._all:
                 await asyncio.sleep(_DRAIN_STEP_S)
+
+    def _send(self, connections: Iterable[Connection], publication: Publication) -> None:
+        frames: dict[Format, Frame | None] = {}
+        for connection in connections:
+            kind = connection.format
+            if kind not in frames:
+                data = kind.publication(publication, self.hub.places(connection.channels))
+                frames[kind] = Frame(data) if data is not None else None
+            frame = frames[kind]
+            if frame is not None:
+                connection.outbox.put(frame)
 
     def _place(self, connection: Connection, pause_s: int) -> None:
         connection.due = (self._second + pause_s) % _WHEEL_S

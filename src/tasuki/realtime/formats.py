@@ -6,7 +6,7 @@ one ``Last-Event-ID`` a browser keeps is enough to go on in every one of them.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasuki.realtime.channels import Position, Publication
@@ -90,6 +90,33 @@ class JsonLines:
     def _line(self, kind: str, data: str, places: Places) -> bytes:
         at = write_places(self.channels, places)
         return f'{{"id":"{at}","event":"{kind}","data":{data}}}\n'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """JSON messages with the type among the fields, as simple sockets have them.
+
+    Attributes:
+        types: What such a client is told of; other words it does not know.
+        framing: Makes what its wire takes of a text; see `SocketWire.frame`.
+    """
+
+    types: frozenset[str]
+    framing: Callable[[bytes], bytes]
+    has_places: bool = False
+
+    def publication(self, publication: Publication, places: Places) -> bytes | None:
+        """See `Format.publication`."""
+        del places
+        if publication.type not in self.types:
+            return None
+        comma = "" if publication.data == "{}" else ","
+        message = f'{{"type":"{publication.type}"{comma}{publication.data[1:]}'
+        return self.framing(message.encode())
+
+    def reset(self, channels: Sequence[str], places: Places) -> None:
+        """See `Format.reset`: these clients have no word for it."""
+        del channels, places
 
 
 def _envelope(publication: Publication) -> str:

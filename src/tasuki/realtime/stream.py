@@ -1,6 +1,5 @@
 """Publications over HTTP: Server-Sent Events or JSON Lines, from any channels at once."""
 
-import asyncio
 import random
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from tasuki.realtime.feed import Places, Subscription
 from tasuki.realtime.formats import JsonLines, ServerSentEvents
 from tasuki.realtime.outbox import Frame
 from tasuki.web.principal import Principal
-from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp
+from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp, write_beside
 
 HEARTBEAT_S = 15
 """An idle stream says something this often, or proxies close it."""
@@ -43,10 +42,10 @@ class StreamConnection(Connection):
         manager: ConnectionManager,
         revocation: Revocation,
     ) -> None:
-        super().__init__(user, format.channels, wire=wire, flusher=manager.flusher)
+        super().__init__(user, format.channels, format, wire=wire, flusher=manager.flusher)
         self.is_over = False
         self.wire = wire
-        self._format = format
+        self._place = format.place
         self._manager = manager
         self._revocation = revocation
         self._rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
@@ -74,7 +73,7 @@ class StreamConnection(Connection):
 
     def place(self) -> bytes:
         """Return the frame that says where the stream is."""
-        return self._format.place(self._manager.hub.places(self.channels))
+        return self._place(self._manager.hub.places(self.channels))
 
 
 class LiveStream:
@@ -114,7 +113,7 @@ class LiveStream:
             try:
                 await send(self._head())
                 connection.outbox.open()
-                await self._serve(connection, receive)
+                await write_beside(wire, _until_gone(connection, receive))
                 await _farewell(connection, send)
             finally:
                 self._manager.hub.detach(attached)
@@ -149,21 +148,6 @@ class LiveStream:
                 (b"x-accel-buffering", b"no"),  # nginx would hold the events back
             ],
         }
-
-    async def _serve(self, connection: StreamConnection, receive: Receive) -> None:
-        if isinstance(connection.wire, FastHttp):
-            await _until_gone(connection, receive)
-            return
-        both = [
-            asyncio.create_task(_until_gone(connection, receive), name="stream-read"),
-            asyncio.create_task(connection.wire.run(), name="stream-write"),
-        ]
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
 
 
 async def _until_gone(connection: StreamConnection, receive: Receive) -> None:

@@ -31,6 +31,7 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.accept"}:
+                message.setdefault("headers", [])  # a WebSocket may be accepted without any
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 

@@ -16,11 +16,10 @@ from starlette.types import ASGIApp
 
 from tasuki.web.leaving import LastAnswers, let_nobody_in
 from tasuki.web.settings import WebSettings
-from tasuki.web.wires import FastHttp
+from tasuki.web.wires import MAX_MESSAGE_BYTES, FastHttp, FastWebSocket
 
 _USER_TIMEOUT_MS = 20_000
 _SEND_BUFFER_BYTES = 131_072
-_MAX_WS_MESSAGE_BYTES = 65_536
 _LOOK_EVERY_S = 0.05  # for a second Ctrl-C
 
 
@@ -123,8 +122,9 @@ def server_config(app: ASGIApp, settings: WebSettings) -> uvicorn.Config:
         app,
         http=FastHttp,
         loop="uvloop",
-        ws="websockets-sansio",
-        ws_max_size=_MAX_WS_MESSAGE_BYTES,
+        ws=FastWebSocket,
+        ws_ping_interval=None,  # the connections have a pulse of their own
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,

@@ -1,37 +1,68 @@
-"""A straight way from our code to a client's socket, through uvicorn's own protocol.
+"""Straight ways from our code to a client's socket, through uvicorn's own protocols.
 
-An ASGI application sends by awaiting a coroutine, once for each message and client. This
-subclass of uvicorn's protocol (its ``http=`` option takes a class) also lets bytes be written by
-a plain call. It hands itself over in the scope's extensions; under another server there is
-none, and `AsgiWire` does the same by ASGI.
+An ASGI application sends by awaiting a coroutine, once for each message and client. These
+subclasses of uvicorn's protocols (its ``http=`` and ``ws=`` options take a class) also let bytes
+be written by a plain call. They hand themselves over in the scope's extensions; under another
+server there is none, and the wires of ASGI do the same, slower.
 """
 
 import asyncio
+import struct
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 EXTENSION = "tasuki.wire"
-_SEND_WITHIN_S = 30.0
+MAX_MESSAGE_BYTES = 65_536
+"""Of a WebSocket; a larger one closes it with 1009 (RFC 6455, 7.4.1)."""
+_PING = b"\x89\x00"  # RFC 6455, 5.5.2
+_SEND_WITHIN_S = 10.0
+_CLOSE_WITHIN_S = 2.0
 
 
-class FastHttp(HttpToolsProtocol):
-    """An HTTP connection whose response can be written to straight away, in chunks.
+class SocketWire(Protocol):
+    """The way to the client of a WebSocket; see also `tasuki.realtime.outbox.Wire`."""
 
-    See `tasuki.realtime.outbox.Wire`.
-    """
+    is_writable: bool
+    on_writable: Callable[[], None] | None
+
+    @property
+    def heard_at(self) -> float:
+        """When the client last sent anything, by `time.monotonic`."""
+        ...
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Send messages, one after the other, each as `frame` made it."""
+        ...
+
+    def frame(self, message: bytes) -> bytes:
+        """Return a message's text as this wire takes it; the same for all wires of a class."""
+        ...
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; a client that does not take part is cut off."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the client off without a word."""
+        ...
+
+
+class _Straight(asyncio.Protocol):
+    """What both protocols of uvicorn lack: being asked whether they can be written to."""
 
     on_writable: Callable[[], None] | None = None
     is_writable = True
-
-    def on_message_begin(self) -> None:
-        """Hand this wire to the application."""
-        super().on_message_begin()
-        extensions: dict[str, Any] = {EXTENSION: self}
-        self.scope["extensions"] = extensions
+    transport: asyncio.Transport
 
     def pause_writing(self) -> None:
         """The kernel takes no more, and some of it waits in memory."""
@@ -50,6 +81,23 @@ class FastHttp(HttpToolsProtocol):
         self.on_writable = None
         super().connection_lost(exc)
 
+    def abort(self) -> None:
+        """Cut the client off without a word."""
+        self.transport.abort()
+
+
+class FastHttp(_Straight, HttpToolsProtocol):
+    """An HTTP connection whose response can be written to straight away, in chunks.
+
+    See `tasuki.realtime.outbox.Wire`.
+    """
+
+    def on_message_begin(self) -> None:
+        """Hand this wire to the application."""
+        super().on_message_begin()
+        extensions: dict[str, Any] = {EXTENSION: self}
+        self.scope["extensions"] = extensions
+
     def write(self, parts: Sequence[bytes]) -> None:
         """Send parts of the body."""
         cycle = self.cycle
@@ -65,9 +113,57 @@ class FastHttp(HttpToolsProtocol):
         """Let a `receive` of the application return."""
         self.cycle.message_event.set()
 
-    def abort(self) -> None:
-        """Cut the client off without a word."""
-        self.transport.abort()
+
+class FastWebSocket(_Straight, WebSocketsSansIOProtocol):
+    """A WebSocket that takes frames made for many clients; see `SocketWire`."""
+
+    heard_at = 0.0
+
+    def handle_connect(self, event: Any) -> None:
+        """Hand this wire to the application."""
+        super().handle_connect(event)
+        if not self.close_sent:  # it was no handshake, and is answered
+            extensions: dict[str, Any] = {**self.scope["extensions"], EXTENSION: self}
+            self.scope["extensions"] = extensions
+
+    def data_received(self, data: bytes) -> None:
+        """Note that the client lives."""
+        self.heard_at = time.monotonic()
+        super().data_received(data)
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        """See `SocketWire.write`."""
+        if not self.close_sent and not self.disconnected:
+            self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        """Return a text frame as a server sends it (RFC 6455, 5.2)."""
+        size = len(message)
+        if size < 126:
+            head = struct.pack("!BB", 0x81, size)
+        elif size < 65536:
+            head = struct.pack("!BBH", 0x81, 126, size)
+        else:
+            head = struct.pack("!BBQ", 0x81, 127, size)
+        return head + message
+
+    def ping(self) -> None:
+        """See `SocketWire.ping`; any browser answers by itself."""
+        self.write([_PING])
+
+    def close(self, code: int, reason: str) -> None:
+        """See `SocketWire.close`."""
+        if self.close_sent or self.disconnected:
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:  # or the client's own closing frame would never be read
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(_CLOSE_WITHIN_S, self.transport.abort)
 
 
 class AsgiWire:
@@ -85,6 +181,7 @@ class AsgiWire:
         self._message = message
         self._parts: deque[bytes] = deque()
         self._has_more = asyncio.Event()
+        self._last: dict[str, Any] | None = None
         self._is_cut = False
 
     def write(self, parts: Sequence[bytes]) -> None:
@@ -103,17 +200,74 @@ class AsgiWire:
         self.wake()
 
     async def run(self) -> None:
-        """Send until woken or cancelled.
+        """Send until woken or cancelled, or the last was sent.
 
         Raises:
-            TimeoutError: The client took nothing for half a minute.
+            TimeoutError: The client took nothing for ten seconds.
         """
         while not self._is_cut:
             await self._has_more.wait()
             self._has_more.clear()
             while self._parts and not self._is_cut:
-                async with asyncio.timeout(_SEND_WITHIN_S):
-                    await self._send(self._message(self._parts.popleft()))
+                await self._deliver(self._message(self._parts.popleft()))
             self.is_writable = True
             if self.on_writable is not None:
-                self.on_writable()
+                self.on_writable()  # and it may write more
+            if self._last is not None and not self._parts:
+                await self._deliver(self._last)
+                return
+
+    async def _deliver(self, message: dict[str, Any]) -> None:
+        async with asyncio.timeout(_SEND_WITHIN_S):
+            await self._send(message)
+
+
+class AsgiSocketWire(AsgiWire):
+    """The same for a WebSocket; see `SocketWire`."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__(send, _text_message)
+
+    @property
+    def heard_at(self) -> float:
+        """Now; only the server hears whether its clients live, and cuts off the others."""
+        return time.monotonic()
+
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        """Return the text itself; the server makes frames."""
+        return message
+
+    def ping(self) -> None:
+        """Leave it to the server."""
+
+    def close(self, code: int, reason: str) -> None:
+        """See `SocketWire.close`."""
+        self._last = {"type": "websocket.close", "code": code, "reason": reason}
+        self._has_more.set()
+
+
+async def write_beside(wire: object, work: Coroutine[Any, Any, None]) -> None:
+    """Do work to its end, and the writing of a wire that needs a task for it; or until that ends.
+
+    It ends when the client was closed, or takes nothing.
+    """
+    if not isinstance(wire, AsgiWire):
+        await work
+        return
+    both = [
+        asyncio.create_task(work, name="wire-work"),
+        asyncio.create_task(wire.run(), name="wire-write"),
+    ]
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in both:
+            task.cancel()
+        done = await asyncio.gather(*both, return_exceptions=True)
+    if isinstance(done[0], Exception):
+        raise done[0]
+
+
+def _text_message(part: bytes) -> dict[str, Any]:
+    return {"type": "websocket.send", "text": part.decode()}

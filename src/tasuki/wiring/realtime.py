@@ -13,6 +13,7 @@ from tasuki.realtime.connections import ConnectionManager
 from tasuki.realtime.hub import Hub
 from tasuki.realtime.redis import RedisBroker
 from tasuki.realtime.relay import Relay
+from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks import TaskService
 from tasuki.wiring.channels import TASKS, TaskTable
 
@@ -21,7 +22,9 @@ from tasuki.wiring.channels import TASKS, TaskTable
 async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[ConnectionManager]:
     """Serve connections for as long as the block lasts."""
     hub = services.add(Hub, _hub(services, broker))
-    manager = services.add(ConnectionManager, ConnectionManager(hub))
+    manager = services.add(
+        ConnectionManager, ConnectionManager(hub, services.get(RealtimeSettings))
+    )
     revocation = services.add(Revocation, Revocation(services))
     broker.listen(hub)
     await broker.start()

@@ -18,6 +18,7 @@ from tasuki.core.registry import Registry
 from tasuki.realtime.broker import Broker
 from tasuki.realtime.channels import Namespace, Namespaces
 from tasuki.realtime.publisher import Publisher
+from tasuki.realtime.settings import RealtimeSettings
 from tasuki.reports import ReportService
 from tasuki.reports.rendering import ReportRenderer
 from tasuki.reports.service import People
@@ -180,6 +181,7 @@ def _given(ground: Ground) -> Registry:
     registry.add(Database, ground.database)
     registry.add(Notices, ground.notices)
     registry.add(WebSettings, ground.settings.web)
+    registry.add(RealtimeSettings, ground.settings.realtime)
     registry.add(TasksSettings, ground.settings.tasks)
     registry.add(Catalogue, ground.declared.catalogue)
     namespaces = registry.add(Namespaces, Namespaces(*ground.declared.namespaces))

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from tasuki.accounts.settings import AccountsSettings
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.core.urls import async_url
+from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks.settings import FilesSettings, TasksSettings
 from tasuki.web.settings import WebSettings
 
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
     )
     web: WebSettings = Field(default=WebSettings(), description="The web process.")
     accounts: AccountsSettings = Field(default=AccountsSettings(), description="Accounts.")
+    realtime: RealtimeSettings = Field(
+        default=RealtimeSettings(), description="Open sockets and streams."
+    )
     tasks: TasksSettings = Field(default=TasksSettings(), description="Background work.")
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")
 
