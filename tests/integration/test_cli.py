@@ -1,10 +1,15 @@
 """The command line: what an operator types, and what comes of it."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
+import pytest
+
 from support.live import Live
+from support.system import System
 
 ECHO = ("task", "order", "test.echo")
 
@@ -42,3 +47,66 @@ def test_tasks_beside_the_settings_are_found(tmp_path: Path) -> None:
     )
 
     assert "books.lend" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE alembic_version SET version_num = '0003'", "DROP TABLE alembic_version"],
+    ids=["an older schema", "no schema"],
+)
+async def test_a_database_that_was_not_upgraded_is_said_in_one_line(
+    system: System, database_url: str, change: str
+) -> None:
+    """Whoever forgot the step after an update is told the step, not a traceback with SQL in it."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(change)
+    await connection.close()
+    commands = [
+        "user add x --email x@example.org",
+        "web --port 0",
+        "scheduler",
+        "worker --lane io",
+    ]
+
+    ended = await asyncio.gather(
+        *(asyncio.to_thread(system.command, *command.split()) for command in commands)
+    )
+
+    for done in ended:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Error: The schema of the database is at ")
+        assert done.stderr.endswith("run `tasuki db upgrade`.\n")
+        assert done.stderr.count("\n") == 1
+
+
+async def test_a_database_upgraded_for_a_newer_version_is_no_fault(
+    live: Live, database_url: str
+) -> None:
+    """In a rolling update the old version goes on beside the new one's schema."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+
+    assert "state" in await live.command("task", "list")
+
+
+@pytest.mark.parametrize("part", ["web --port 0", "scheduler"])
+def test_without_redis_nothing_starts_that_would_be_alone(system: System, part: str) -> None:
+    """Two web processes that hear nothing of each other would lose half of what is published."""
+    system.env = {**system.env, "TASUKI_BROKER_URL": "amqp://guest@127.0.0.1:1//"}
+    environment = system.environment
+    del environment["TASUKI_REDIS_URL"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tasuki", *part.split()],
+        env=environment,
+        cwd=system.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: TASUKI_REDIS_URL is not set")
+    assert "Set it, or start `tasuki up`." in done.stderr

@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    errors.print(f"[red]Error:[/red] {escape(message)}", highlight=False)
+    errors.print(f"[red]Error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(1)
 
 

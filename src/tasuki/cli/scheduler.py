@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from tasuki.cli.output import ReadyFile, settings_of
+from tasuki.cli.system import refuse_old_schema
 from tasuki.core.logging import configure_logging
 from tasuki.wiring import Settings, Tasuki
 
@@ -28,6 +29,7 @@ async def _schedule(settings: Settings, ready_file: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await refuse_old_schema(settings)
     async with Tasuki(settings).running() as tasuki:
         clock = tasuki.scheduler()
         ticking = asyncio.create_task(clock.run_for_ever(), name="scheduler")

@@ -1,10 +1,12 @@
 """`tasuki worker`: runs tasks of one lane."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from tasuki.cli.output import ReadyFile, settings_of
+from tasuki.cli.system import refuse_old_schema
 from tasuki.tasks.celery import WorkerOptions
 from tasuki.tasks.states import WORKER_LANES, Lane
 from tasuki.wiring.workers import run
@@ -32,6 +34,7 @@ def worker(
         raise typer.BadParameter(msg)
     chosen: Lane = "io" if lane == "io" else "cpu"
     settings = settings_of(context)
+    asyncio.run(refuse_old_schema(settings))
     tasks = settings.tasks
     options = WorkerOptions(
         lane=chosen,
