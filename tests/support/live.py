@@ -204,7 +204,7 @@ async def running_live(settings: Settings, *, is_plain: bool = False) -> AsyncGe
             declared=tasuki.declared,
             lane="io",
             sign=StopSign(),
-            services=lambda ground: build_services(ground, OwnAccounts(settings)),
+            services=lambda ground: build_services(ground, OwnAccounts(settings, are_all=False)),
         )
         engine = await build(asyncio.get_running_loop(), lambda _run: None)
         stack.push_async_callback(engine.close)

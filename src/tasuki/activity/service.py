@@ -12,14 +12,13 @@ from tasuki.activity.repository import ActivityRepository
 from tasuki.core.clock import Clock, utc_now
 from tasuki.core.database import Session
 from tasuki.core.errors import ValidationFailed
-from tasuki.core.jsontext import dump
+from tasuki.core.jsontext import why_not_kept
 
 MAX_KIND = 64
 """Characters of a kind."""
 MAX_DATA_BYTES = 16_384
 """Bytes of the data as JSON text."""
 
-_MAX_DEPTH = 32  # levels of the data; JSON writers give up at a few hundred
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,7 +55,9 @@ class ActivityService:
         if not (0 < len(kind) <= MAX_KIND and kind.isprintable()):
             raise _invalid("kind", f"must be 1 to {MAX_KIND} printable characters")
         details = data or {}
-        _check_data(details)
+        fault = why_not_kept(details, most_bytes=MAX_DATA_BYTES)
+        if fault is not None:
+            raise _invalid("data", fault)
         if at is not None:
             self._check_moment(at)
         return await self._activity.add(session, user_id=user_id, kind=kind, data=details, at=at)
@@ -89,32 +90,6 @@ class ActivityService:
             raise _invalid("at", "needs a UTC offset, e.g. 2026-01-31T09:00:00Z")
         if not _EARLIEST <= at <= self._clock() + _CLOCKS_DIFFER:
             raise _invalid("at", "must not be in the future, nor before 1970")
-
-
-def _check_data(data: dict[str, Any]) -> None:
-    if not _is_shallow(data):
-        raise _invalid("data", f"is nested deeper than {_MAX_DEPTH} levels")
-    try:
-        size_bytes = len(dump(data).encode())
-    except (TypeError, ValueError) as exc:
-        raise _invalid("data", f"is not JSON: {exc}") from exc
-    if size_bytes > MAX_DATA_BYTES:
-        raise _invalid("data", f"is larger than {MAX_DATA_BYTES} bytes")
-
-
-def _is_shallow(data: Any) -> bool:
-    level = [data]
-    for _ in range(_MAX_DEPTH):
-        level = [child for value in level for child in _children(value)]
-        if not level:
-            return True
-    return False
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _invalid(name: str, message: str) -> ValidationFailed:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from tasuki.accounts.router import router as accounts
 from tasuki.activity.router import router as activity
+from tasuki.notifications.router import router as notifications
 from tasuki.realtime.router import router as realtime
 from tasuki.reports.router import router as reports
 from tasuki.tasks.batches.router import router as batches
@@ -39,6 +40,16 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     if with_accounts:
         router.include_router(accounts)
     # Replays before tasks: `/tasks/failures` is no task's id.
-    for capability in (activity, reports, replays, tasks, batches, schedules, observing, realtime):
+    for capability in (
+        activity,
+        reports,
+        replays,
+        tasks,
+        batches,
+        schedules,
+        observing,
+        notifications,
+        realtime,
+    ):
         router.include_router(capability)
     return router

@@ -28,7 +28,7 @@ class NotificationRow(Base):
     read_at: Mapped[datetime | None] = mapped_column(_When)
 
     __table_args__ = (
-        Index("notifications_of_user", "user_id", text("id DESC")),
+        Index("notifications_of_user", "user_id", text("created_at DESC"), text("id DESC")),
         Index("notifications_unread", "user_id", postgresql_where=text("read_at IS NULL")),
         Index("notifications_created", "created_at"),
     )

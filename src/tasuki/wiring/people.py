@@ -1,5 +1,6 @@
 """Whose users they are: Tasuki's own accounts, or those of the application it is part of."""
 
+from datetime import datetime
 from typing import Protocol
 
 from tasuki.accounts import (
@@ -17,6 +18,7 @@ from tasuki.activity import ActivityService
 from tasuki.core.database import Database, Session
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
+from tasuki.notifications.service import Recipients
 from tasuki.reports.service import People, Person
 from tasuki.web.principal import Authenticator, Principal
 from tasuki.web.settings import WebSettings
@@ -27,15 +29,20 @@ class Identity(Protocol):
     """Adds the services that know users."""
 
     def add_services(self, registry: Registry) -> None:
-        """Add at least `People`; the ground's services are there already."""
+        """Add at least `People` and `Recipients`; the ground's services are there already."""
         ...
 
 
 class OwnAccounts:
-    """Users of Tasuki's own."""
+    """Users of Tasuki's own.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        are_all: False where the application may have others, as in a worker, which is not told.
+    """
+
+    def __init__(self, settings: Settings, *, are_all: bool = True) -> None:
         self._settings = settings
+        self._are_all = are_all
 
     def add_services(self, registry: Registry) -> None:
         """See `Identity.add_services`."""
@@ -76,6 +83,7 @@ class OwnAccounts:
             ),
         )
         registry.add(People, _AccountPeople(users))
+        registry.add(Recipients, _Accounts(users) if self._are_all else _Anybody())
 
 
 class HostUsers:
@@ -84,6 +92,7 @@ class HostUsers:
     def add_services(self, registry: Registry) -> None:
         """See `Identity.add_services`."""
         registry.add(People, _NumberedPeople())
+        registry.add(Recipients, _Anybody())
 
 
 class ActivityAuditor:
@@ -112,3 +121,21 @@ class _NumberedPeople:
     async def person(self, session: Session, user_id: int) -> Person:
         del session
         return Person(username=f"user-{user_id}")
+
+
+class _Accounts:
+    """Implements `Recipients` where all users are Tasuki's own."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    async def joined_at(self, session: Session, user_id: int) -> datetime | None:
+        return (await self._users.get(session, user_id)).created_at
+
+
+class _Anybody:
+    """Implements `Recipients` where users may be somebody else's, known by number only."""
+
+    async def joined_at(self, session: Session, user_id: int) -> datetime | None:
+        del session, user_id
+        return None

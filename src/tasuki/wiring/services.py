@@ -7,6 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import tasuki.accounts.tasks
+import tasuki.notifications.channels
+import tasuki.notifications.tasks
 import tasuki.reports.tasks
 import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
@@ -35,11 +37,14 @@ from tasuki.tasks.schedules import Schedule, ScheduleService
 from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
 from tasuki.web.settings import WebSettings
+from tasuki.wiring.notifying import add_notifications
 from tasuki.wiring.people import ActivityAuditor, Identity
 from tasuki.wiring.settings import BadSetting, Settings
 
 _CAPABILITIES = (
     tasuki.accounts.tasks,
+    tasuki.notifications.channels,
+    tasuki.notifications.tasks,
     tasuki.reports.tasks,
     tasuki.tasks.replays.tasks,
     tasuki.tasks.tasks,
@@ -160,6 +165,7 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
     activity = registry.add(ActivityService, ActivityService())
     registry.add(Auditor, ActivityAuditor(activity))
     identity.add_services(registry)
+    add_notifications(registry, settings)
     people: People = registry.get(People)
     registry.add(
         ReportService,

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from tasuki.accounts.settings import AccountsSettings
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.core.urls import async_url
+from tasuki.notifications.settings import NotificationsSettings
 from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks.settings import FilesSettings, TasksSettings
 from tasuki.web.settings import WebSettings
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     accounts: AccountsSettings = Field(default=AccountsSettings(), description="Accounts.")
     realtime: RealtimeSettings = Field(
         default=RealtimeSettings(), description="Open sockets and streams."
+    )
+    notifications: NotificationsSettings = Field(
+        default=NotificationsSettings(), description="Notifications."
     )
     tasks: TasksSettings = Field(default=TasksSettings(), description="Background work.")
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")

@@ -119,7 +119,7 @@ class Tasuki:
         # Who only orders and looks publishes; web processes listen as well, see `serving`.
         broker = self._broker = RedisBroker(settings.need_redis_url())
         ground = self._ground(database, notices)
-        self._registry = build_services(ground, identity or OwnAccounts(settings))
+        self._registry = build_services(ground, identity or OwnAccounts(settings, are_all=False))
         self._registry.add(Draining, self.draining)
         add_observers(self._registry, settings)
         try:

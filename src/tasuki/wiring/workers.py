@@ -29,7 +29,7 @@ def run(settings: Settings, options: WorkerOptions) -> int:
     sign = StopSign()
 
     def services(ground: Ground) -> Registry:
-        return build_services(ground, OwnAccounts(settings))
+        return build_services(ground, OwnAccounts(settings, are_all=False))
 
     engine = WorkerEngine(
         settings=settings,

@@ -1,0 +1,64 @@
+"""The channels of people: each one's own, and the one of everybody."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from tasuki.core.registry import Registry
+from tasuki.notifications.records import Notification
+from tasuki.realtime.channels import Namespace, everybody
+from tasuki.web.principal import Principal
+
+
+class NotificationTold(BaseModel):
+    """Somebody was told something."""
+
+    id: UUID
+    notification_type: str = Field(description="One word for programs, such as `task`.")
+    title: str
+    message: str
+    data: dict[str, Any] | None = Field(description="Details for programs.")
+    timestamp: datetime
+
+    @classmethod
+    def of(cls, told: Notification) -> "NotificationTold":
+        """Return a notification as channels tell it."""
+        return cls(
+            id=told.id,
+            notification_type=told.notification_type,
+            title=told.title,
+            message=told.message,
+            data=told.data,
+            timestamp=told.created_at,
+        )
+
+
+class NotificationsRead(BaseModel):
+    """You have read something, in this tab or in another."""
+
+    ids: list[UUID] = Field(description="What you have read; nothing if it was `all`.")
+    all: bool = Field(description="You have read all there was.")
+    unread: int = Field(description="How many are left; true until the next notification.")
+
+
+async def _is_theirs(user: Principal, key: str, _services: Registry) -> bool:
+    # Not even an admin: what somebody was told is nobody else's to read.
+    return key == str(user.id)
+
+
+USER = Namespace(
+    name="user",
+    events={"notification": NotificationTold, "notifications_read": NotificationsRead},
+    may_see=_is_theirs,
+)
+"""``user:ID``: what one user is told, and what they have read of it."""
+
+SYSTEM = Namespace(
+    name="system",
+    events={"system_notification": NotificationTold},
+    may_see=everybody,
+    has_keys=False,
+)
+"""``system``: what everybody is told."""
