@@ -24,8 +24,9 @@ from uuid import UUID
 from tasuki.core.database import Database
 from tasuki.core.ids import new_id
 from tasuki.core.registry import Registry
+from tasuki.notifications import Note
 from tasuki.tasks.artifacts import Artifact, ArtifactStore
-from tasuki.tasks.context import TaskContext
+from tasuki.tasks.context import Notifier, TaskContext
 from tasuki.tasks.declare import Task
 from tasuki.tasks.engine.body import Body
 from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, result_text
@@ -78,6 +79,8 @@ class TaskRun(Generic[R]):
         files: The bytes of the file that each attempt left, by its name.
         ordered: The children it ordered (`TaskContext.enqueue`): task and arguments. None of
             them is run.
+        notified: What it told people (`TaskContext.notify`): the user's id, and what; the same
+            to the same user once, as everywhere.
     """
 
     state: State = State.QUEUED
@@ -90,6 +93,7 @@ class TaskRun(Generic[R]):
     events: list[TaskEvent] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     ordered: list[tuple[Task[..., Any], dict[str, Any]]] = field(default_factory=list)
+    notified: list[tuple[int, Note]] = field(default_factory=list)
 
     @property
     def progress(self) -> list[dict[str, Any]]:
@@ -157,6 +161,7 @@ class Rehearsal:
                 cancel_when=self._cancel_when,
                 settings=self._settings,
             )
+            self._services.add(Notifier, _Notifier(play.run.notified))
             return await play.to_the_end()
 
 
@@ -210,6 +215,20 @@ class _Children:
     async def add(self, task: Task[..., Any], args: dict[str, Any]) -> TaskHandle:
         self._ordered.append((task, task.check(args)))
         return TaskHandle(id=new_id(), state=State.QUEUED, is_new=True)
+
+
+class _Notifier:
+    """Implements `tasuki.tasks.context.Notifier`: keeps what is told."""
+
+    def __init__(self, notified: list[tuple[int, Note]]) -> None:
+        self._notified = notified
+
+    async def notify(self, task_id: UUID, user_id: int, **words: Any) -> None:
+        del task_id
+        note = Note(**words)
+        note.check()
+        if (user_id, note) not in self._notified:
+            self._notified.append((user_id, note))
 
 
 @dataclass(frozen=True, kw_only=True)

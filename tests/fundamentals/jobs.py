@@ -67,6 +67,14 @@ async def pack(ctx: TaskContext, *, item: str) -> int:
     return ctx.get(Stock).take(item)
 
 
+@task("shop.deliver", retry=Retry(tries=2, first=timedelta(milliseconds=10)))
+async def deliver(ctx: TaskContext, *, item: str) -> None:
+    """Tell the customer, then fail once."""
+    await ctx.notify("On its way", f"{item} left our house.", data={"item": item})
+    if ctx.attempt == 1:
+        raise ConnectionError("the carrier does not answer")
+
+
 class Oracle:
     """A service that nobody provides."""
 

@@ -43,3 +43,10 @@ async def test_a_cancel_is_tried_at_an_event() -> None:
     run = await rehearsal.run(jobs.import_rows, rows=10)
 
     assert (run.state, len(run.progress)) == ("cancelled", 4)
+
+
+async def test_what_a_task_tells_people_is_seen() -> None:
+    """With whom, and once, though it failed and told it again."""
+    run = await run_task(jobs.deliver.having(owner_id=7), item="Tea")
+
+    assert [(user_id, note.title) for user_id, note in run.notified] == [(7, "On its way")]

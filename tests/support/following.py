@@ -41,6 +41,13 @@ class Events:
             if "data" in fields:
                 return fields["event"], json.loads(fields["data"])
 
+    async def event_of(self, wanted: str) -> Any:
+        """Return the data of the next event of a type."""
+        while True:
+            kind, data = await self.event()
+            if kind == wanted:
+                return data
+
 
 @asynccontextmanager
 async def following(

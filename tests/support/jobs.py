@@ -169,6 +169,22 @@ async def breed(ctx: TaskContext) -> None:
         await ctx.enqueue(echo.having(queue="email"))
 
 
+@task("test.tell")
+async def tell(
+    ctx: TaskContext, *, title: str = "Done", user_id: int | None = None, data: Any = None
+) -> None:
+    """Tell somebody something."""
+    await ctx.notify(title, "From a task", user_id=user_id, data=data)
+
+
+@task("test.tell_cpu", lane="cpu")
+async def tell_cpu(ctx: TaskContext, *, title: str) -> None:
+    """Tell who ordered it, and take the process down at the first attempt."""
+    await ctx.notify(title, "From a worker", notification_type="report")
+    if ctx.attempt == 1:
+        die("kill")
+
+
 def die(how: str) -> None:
     """End this process in one of several ways."""
     if how == "exit":

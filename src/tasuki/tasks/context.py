@@ -7,6 +7,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from tasuki.core.database import Database, Session
+from tasuki.core.errors import ValidationFailed
 from tasuki.core.registry import Registry
 from tasuki.tasks.artifacts import Artifact, ArtifactStore, ArtifactWriter
 from tasuki.tasks.records import TaskHandle
@@ -64,6 +65,28 @@ class Children(Protocol):
 
         Raises:
             asyncio.CancelledError: The parent was cancelled, or lost its lease.
+        """
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people something on behalf of a running task."""
+
+    async def notify(
+        self,
+        task_id: UUID,
+        user_id: int,
+        *,
+        notification_type: str,
+        title: str,
+        message: str,
+        data: dict[str, Any] | None,
+    ) -> None:
+        """Tell a user something, unless this task has told them the very same before.
+
+        Raises:
+            ValidationFailed: Something of it is too long, or no JSON.
+            UserNotFound: There is no such user, as far as this process can know.
         """
         ...
 
@@ -180,6 +203,47 @@ class TaskContext:
             msg = "nothing here takes orders: this TaskContext was made without `children`"
             raise RuntimeError(msg)
         return await self._children.add(task, task.bind(args, kwargs))
+
+    async def notify(
+        self,
+        title: str,
+        message: str,
+        *,
+        notification_type: str = "task",
+        data: dict[str, Any] | None = None,
+        user_id: int | None = None,
+    ) -> None:
+        """Tell a user something: it is in their inbox, and at once in their open tabs.
+
+        It is told when this returns, whatever becomes of the task. A task that crashes or is
+        retried tells nobody twice: the same words to the same user are told once by it. Where
+        they shall be told again, let something differ, such as a number in ``data``.
+
+        Args:
+            title: One line, up to 200 characters.
+            message: The rest, up to 4,000 characters.
+            notification_type: One word for programs.
+            data: Details for programs, up to 8 KiB of JSON.
+            user_id: Whom to tell; default: who ordered the task.
+
+        Raises:
+            ValidationFailed: Something of it is too long, or nobody ordered the task and
+                there is no ``user_id``.
+            UserNotFound: There is no such user. A worker cannot know that: there nobody is told.
+            asyncio.CancelledError: This task was cancelled. Clean up and let it pass.
+        """
+        await self.checkpoint()
+        whom = self.owner_id if user_id is None else user_id
+        if whom is None:
+            raise ValidationFailed("user_id: nobody ordered this task; say whom to tell")
+        await self.get(Notifier).notify(
+            self.task_id,
+            whom,
+            notification_type=notification_type,
+            title=title,
+            message=message,
+            data=data,
+        )
 
     def get(self, service: type[Service]) -> Service:
         """Return a service that wiring, `Tasuki.provide` or a `Provided` made for this process.
