@@ -69,6 +69,22 @@ async def test_the_close_code_says_why_one_is_not_let_in(live: Live) -> None:
     assert codes == {"nobody": 4401, "unknown": 4404, "foreign": 4403}
 
 
+async def test_a_ticket_opens_one_socket_which_ends_with_its_session(live: Live) -> None:
+    """For clients that can be given an address and nothing else."""
+    alice, nobody = await live.user("alice"), await live.client()
+    ticket = (await alice.post("/api/v1/auth/ticket")).json()["ticket"]
+    path = f"{PATH}?ticket={ticket}"
+
+    async with talking(nobody, path) as talk, talking(alice, path) as second:
+        await talk.say({"n": 1})
+        assert (await talk.hear())["user"] == "alice"
+        assert await second.closed() == 4401
+
+        await alice.post("/api/v1/auth/logout")
+
+        assert await talk.closed(within_s=2) == 4401
+
+
 async def test_a_page_of_another_site_gets_no_socket(live: Live) -> None:
     """The browser adds the cookie, so the origin is checked before anything else."""
     alice = await live.user("alice")

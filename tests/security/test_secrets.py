@@ -11,9 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 import redis.asyncio as redis
+from websockets.exceptions import InvalidStatus
 
 from support.client import Client
 from support.servers import Servers
+from support.sockets import talking
 from support.system import ADMIN_PASSWORD, System
 
 PASSWORD = "canary-password-7d1f"
@@ -51,7 +53,7 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
         async def send(method: str, path: str, **options: Any) -> dict[str, Any]:
             nonlocal bodies
             answer = await client.request(method, f"/api/v1{path}", **options)
-            if "/auth/tokens" not in path:
+            if path not in {"/auth/tokens", "/auth/ticket"}:
                 bodies += answer.text
             return answer.json() if answer.content else {}
 
@@ -71,6 +73,9 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
         for name, args in (("test.echo", {}), ("test.fail", {"fatal": True})):
             task_id = await client.order(name, **args)
             bodies += str(await client.ended(task_id))
+        ticket = str((await send("POST", "/auth/ticket"))["ticket"])
+        task_id = await client.order("test.echo")
+        bodies += await use_ticket(client, ticket, f"/api/v1/tasks/{task_id}/events")
         await fail_in_the_database(database_url, send)
     canaries = {
         "password": PASSWORD,
@@ -80,10 +85,21 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
         "secret key": SECRET_KEY,
         "session": session,
         "token": token,
+        "ticket": ticket,
         "database password": database_url.split(":")[2].partition("@")[0],
         "redis password": redis_url.split(":")[2].partition("@")[0],
     }
     return Scene(system, canaries, bodies, command_lines())
+
+
+async def use_ticket(client: Client, ticket: str, stream: str) -> str:
+    """Open a stream with it, then once more, and a socket; return what was answered."""
+    path = f"{stream}?ticket={ticket}"
+    answers = [(await client.get(path)).text for _ in range(2)]
+    with contextlib.suppress(InvalidStatus):
+        async with talking(client, f"/api/v1/ws/notifications/1?ticket={ticket}") as talk:
+            await talk.closed()
+    return "".join(answers)
 
 
 async def fail_in_the_database(database_url: str, send: Send) -> None:
@@ -125,6 +141,7 @@ async def test_no_secret_is_where_it_does_not_belong(scene: Scene, redis_url: st
     assert found == []
     assert "signed_in" in logs["web"], "the log is not what it was"
     assert "request_failed" in logs["web"], "nothing failed, so nothing was tried"
+    assert "/ws/notifications/1" in logs["web"], "no socket was opened"
 
 
 async def everything_in(redis_url: str) -> str:

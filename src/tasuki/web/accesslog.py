@@ -1,4 +1,4 @@
-"""One line in the log for each request, when its answer was sent. Pure ASGI.
+"""One line in the log for each request or socket, when it is over. Pure ASGI.
 
 The query is left out: people put into it what should not stand in logs.
 """
@@ -13,17 +13,21 @@ from tasuki.core.logging import get_logger
 log = get_logger(__name__)
 
 _MOST_PATH = 500  # characters of a path
+_HANDSHAKES = {
+    "websocket.accept": HTTPStatus.SWITCHING_PROTOCOLS.value,
+    "websocket.close": HTTPStatus.FORBIDDEN.value,  # what a client sees of one never accepted
+}
 
 
 class AccessLog:
-    """Writes method, path, status and duration; for a stream when it has ended."""
+    """Writes method, path, status and duration."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
@@ -31,8 +35,10 @@ class AccessLog:
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if "status" in message:
                 status = int(message["status"])  # the framework may say it by name
+            elif status is None:
+                status = _HANDSHAKES.get(message["type"])
             await send(message)
 
         try:
@@ -43,7 +49,7 @@ class AccessLog:
         finally:
             log.info(
                 "request",
-                method=scope["method"],
+                method=scope.get("method", "WEBSOCKET"),
                 path=scope["path"][:_MOST_PATH],
                 status=status,
                 duration_s=round(time.perf_counter() - began, 6),

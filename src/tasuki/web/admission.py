@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Scope
 
 from tasuki.core.errors import Forbidden, NotAuthenticated
-from tasuki.web.depends import CurrentUser
+from tasuki.web.depends import StreamUser
 from tasuki.web.principal import Principal
 
 _USER = "tasuki.user"
@@ -51,7 +51,7 @@ async def caller_of(scope: Scope) -> Principal | None:
     return found
 
 
-async def _admit(request: Request, user: CurrentUser) -> Response:
+async def _admit(request: Request, user: StreamUser) -> Response:
     request.scope[_USER] = user
     return Response()
 

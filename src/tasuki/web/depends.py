@@ -85,7 +85,7 @@ async def _stream_user(_: Annotated[None, Depends(_with_ticket)], user: CurrentU
 
 
 StreamUser = Annotated[Principal, Depends(_stream_user)]
-"""Who opens a stream, perhaps with a ticket. It must stand before all that asks for the user."""
+"""Who opens a stream or socket, perhaps with a ticket; stands before all that asks for a user."""
 
 
 async def _admin(user: CurrentUser) -> Principal:

@@ -7,6 +7,7 @@ server there is none, and the wires of ASGI do the same, slower.
 """
 
 import asyncio
+import logging
 import struct
 import time
 from collections import deque
@@ -20,6 +21,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 EXTENSION = "tasuki.wire"
 MAX_MESSAGE_BYTES = 65_536
 """Of a WebSocket; a larger one closes it with 1009 (RFC 6455, 7.4.1)."""
+_QUIET = logging.getLogger(__name__)
+_QUIET.setLevel(logging.WARNING)
 _PING = b"\x89\x00"  # RFC 6455, 5.5.2
 _SEND_WITHIN_S = 10.0
 _CLOSE_WITHIN_S = 2.0
@@ -118,6 +121,11 @@ class FastWebSocket(_Straight, WebSocketsSansIOProtocol):
     """A WebSocket that takes frames made for many clients; see `SocketWire`."""
 
     heard_at = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Write no line of each handshake: it would hold the query, and so tickets."""
+        super().__init__(*args, **kwargs)
+        self.logger = self.conn.logger = _QUIET
 
     def handle_connect(self, event: Any) -> None:
         """Hand this wire to the application."""
