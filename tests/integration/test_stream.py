@@ -114,6 +114,32 @@ async def test_the_events_of_a_task_are_a_channel_like_any_other(live: Live) -> 
     assert [told["offset"] for _, told in seen] == [2, 3]
 
 
+async def test_operators_see_who_is_connected_and_what_was_recovered(live: Live) -> None:
+    """Lost and found again, or lost for good: a client that reloads does not tell them."""
+    client = await live.user("alice", role="admin")
+    async with following(client, "short:a") as events:
+        await events.frame()
+        await publish(live, "short:a", 1)
+        await events.event()
+    await publish(live, "short:a", 2)
+    async with following(client, "short:a", last_id=events.last_id) as recovered:
+        await recovered.event()
+        await publish(live, "short:a", 3, 4, 5)
+        async with following(client, "short:a", last_id="v1;other.1") as lost:
+            await lost.event()
+            told = (await client.get("/metrics")).text
+
+    for line in (
+        'tasuki_process_connections{kind="sse"} 2.0',
+        'tasuki_process_connections_ended_total{reason="left"} 1.0',
+        'tasuki_process_recoveries_total{result="recovered"} 1.0',
+        'tasuki_process_recoveries_total{result="reset"} 1.0',
+        "tasuki_process_channels 1.0",
+        "tasuki_process_outbox_bytes 0.0",
+    ):
+        assert line in told.splitlines()
+
+
 async def test_foreign_and_unknown_channels_look_alike(live: Live) -> None:
     """Nobody learns what there is; and too many at once are refused with the reason."""
     owner = await live.user("alice", scopes=("task:test.echo",))

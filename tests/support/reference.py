@@ -1,5 +1,6 @@
 """The pages of `docs/reference/`, made from the code that they describe."""
 
+import asyncio
 import inspect
 import re
 import textwrap
@@ -7,13 +8,21 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from typer.main import get_command
 
 from tasuki.cli.main import app
 from tasuki.core.errors import TasukiError, all_errors
+from tasuki.core.notices import MemoryNotices
 from tasuki.core.settings import ENV_PREFIX, SettingsGroup
+from tasuki.realtime.channels import Namespaces
+from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.hub import Hub
+from tasuki.realtime.memory import MemoryBroker
+from tasuki.realtime.metrics import realtime_metrics
+from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks import Task
 from tasuki.tasks.batches.schemas import BatchEventOut
 from tasuki.tasks.eventdata import EVENT_DATA
@@ -190,10 +199,16 @@ def tasks() -> str:
     return _page("Tasks and schedules", [*lines, "", "## Schedules", "", *_table(head, rows)])
 
 
+async def _realtime_metrics() -> list[Metric]:
+    hub = Hub(namespaces=Namespaces(), broker=MemoryBroker(), notices=MemoryNotices(), tables={})
+    return list(realtime_metrics(ConnectionManager(hub, RealtimeSettings()), broker_lag_s=0))
+
+
 def metrics() -> str:
     """Return the page of what `/metrics` tells."""
     nothing = ProcessNumbers(**dict.fromkeys(ProcessNumbers.__dataclass_fields__, 0))
-    text, _ = render(Picture(standing=[], counts=[], workers=[]), nothing, accept="")
+    picture = Picture(standing=[], counts=[], workers=[])
+    text, _ = render(picture, nothing, asyncio.run(_realtime_metrics()), accept="")
     rows = [
         (f"`{family.name}`", family.type, family.documentation)
         for family in text_string_to_metric_families(text.decode())

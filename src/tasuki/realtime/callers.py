@@ -1,6 +1,6 @@
 """Whether who opens a stream may, and may go on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tasuki.core.background import Background
 from tasuki.core.errors import Unavailable
@@ -12,6 +12,8 @@ from tasuki.realtime.connections import Connection
 from tasuki.web.principal import Authenticator, Principal
 
 log = get_logger(__name__)
+
+_AT_ONCE = 4  # each takes a connection to the database
 
 REVOKED, FORBIDDEN, NO_SUCH = 4401, 4403, 4404
 """Why a connection is ended for good: not signed in, not theirs, or there is no such thing."""
@@ -33,28 +35,39 @@ async def check_channels(user: Principal, channels: Sequence[str], services: Reg
 class Revocation:
     """Sends a connection away when its user has lost the right to it.
 
-    Asked at every notice about the user, the credential or a room; not in between, since each
-    change of these sends one, and the pulse asks from time to time in case it was lost.
+    Asked at every notice about the user, the credential or a channel's rights; and now and then,
+    since a session also ends by the clock. When Redis was away everybody is asked about, a few at
+    a time.
     """
 
     def __init__(self, services: Registry) -> None:
         self._services = services
+        self._waiting: dict[Connection, None] = {}
         self._checks = Background()
 
-    def watch(self, connection: Connection) -> Callable[[], None]:
-        """Check a connection at each notice; return what ends that."""
+    def watch(self, connection: Connection) -> None:
+        """Check a connection until it is disconnected."""
         user = connection.user
-        rooms = [f"rights:{channel}" for channel in connection.channels]
-        keys = (f"credential:{user.credential}", f"user:{user.id}", *rooms)
-        return self._services.get(Notices).call(lambda: self.check(connection), *keys)
-
-    def check(self, connection: Connection) -> None:
-        """Ask whether a connection may go on, and end it if not."""
-        _ = self._checks.start(self._check(connection), name="recheck")
+        rights = [f"rights:{channel}" for channel in connection.channels]
+        keys = (f"credential:{user.credential}", f"user:{user.id}", *rights)
+        connection.recheck = lambda: self._note(connection)
+        connection.stop_notices = self._services.get(Notices).call(connection.recheck, *keys)
 
     async def close(self) -> None:
         """Ask no more."""
         await self._checks.close()
+
+    def _note(self, connection: Connection) -> None:
+        self._waiting[connection] = None
+        if len(self._checks) < _AT_ONCE:
+            _ = self._checks.start(self._check_waiting(), name="recheck")
+
+    async def _check_waiting(self) -> None:
+        while self._waiting:
+            connection = next(iter(self._waiting))
+            del self._waiting[connection]
+            if not connection.ended_with:
+                await self._check(connection)
 
     async def _check(self, connection: Connection) -> None:
         user = connection.user

@@ -20,9 +20,11 @@ from tasuki.web.principal import Principal
 
 _WHEEL_S = 64  # longer than any pause between two looks at a connection
 _DRAIN_STEP_S = 0.05
+_RECHECK_EVERY_S = 120.0  # whether a session has ended by the clock
 
-SHUTDOWN, SLOW, NO_PONG = 1012, 3008, 3012
-"""Why a connection is ended: RFC 6455's "service restart", and codes of Centrifugo's protocol."""
+ROTATED, SHUTDOWN, SLOW, NO_PONG, FLOOD, KICKED = 1001, 1012, 3008, 3012, 3013, 3503
+"""Why a connection is ended: codes of RFC 6455, and of Centrifugo's protocol, in which clients
+come back after those below 3500."""
 
 
 class TooManyConnections(RateLimited):
@@ -33,8 +35,13 @@ class Connection(ABC):
     """One client of this process.
 
     Attributes:
+        kind: ``websocket``, ``sse`` or ``jsonl``.
         format: How it is told of publications.
+        ended_with: The code it was ended with; 0 as long as it goes on.
+        recheck: Asks whether its user may still have it; see `tasuki.realtime.callers`.
     """
+
+    kind: str
 
     def __init__(
         self,
@@ -49,16 +56,25 @@ class Connection(ABC):
         self.channels = channels
         self.format = format
         self.outbox = Outbox(wire, flusher, on_full=lambda: self.end(SLOW, "too slow"))
+        self.ended_with = 0
         self.due = 0
+        self.recheck: Callable[[], None] | None = None
+        self.recheck_at = time.monotonic() + _RECHECK_EVERY_S
         self.stop_notices: Callable[[], None] | None = None
 
     @abstractmethod
     def beat(self) -> int:
         """Look after the client; return after how many seconds to do so again, 1 to 60."""
 
-    @abstractmethod
     def end(self, code: int, reason: str) -> None:
         """Tell the client to go, and let the one that serves it end; never blocks."""
+        if not self.ended_with:
+            self.ended_with = code
+            self._end(code, reason)
+
+    @abstractmethod
+    def _end(self, code: int, reason: str) -> None:
+        """See `end`; called once."""
 
 
 class ConnectionManager:
@@ -82,6 +98,11 @@ class ConnectionManager:
     def all(self) -> list[Connection]:
         """All connections, the oldest first."""
         return list(self._all)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait for clients that do not take them."""
+        return sum(outbox.size for outbox in self.flusher.blocked)
 
     def connect(self, connection: Connection) -> None:
         """Note a connection.
@@ -116,6 +137,7 @@ class ConnectionManager:
         if connection.stop_notices is not None:
             connection.stop_notices()
         connection.outbox.close()
+        self.hub.counts.ended[connection.ended_with] += 1
 
     def send_personal(self, user_id: int, publication: Publication) -> None:
         """Tell all clients of a user."""
@@ -141,8 +163,12 @@ class ConnectionManager:
         """Let one second pass."""
         self._second = (self._second + 1) % _WHEEL_S
         due, self._wheel[self._second] = self._wheel[self._second], set()
+        now = time.monotonic()
         for connection in due:
             self._place(connection, connection.beat())
+            if connection.recheck is not None and now >= connection.recheck_at:
+                connection.recheck_at = now + _RECHECK_EVERY_S
+                connection.recheck()
         for outbox in [one for one in self.flusher.blocked if one.is_stuck]:
             outbox.give_up()
 

@@ -17,6 +17,7 @@ from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
 from tasuki.realtime.broker import Broker
 from tasuki.realtime.channels import Namespaces, Position, Publication, Slice
+from tasuki.realtime.counts import Counts
 from tasuki.realtime.feed import MOST_RECOVERED, Feed, Places, Subscription, Table
 from tasuki.realtime.outbox import Frame
 
@@ -42,6 +43,7 @@ class Hub:
         tables: Mapping[str, Table],
     ) -> None:
         self.namespaces = namespaces
+        self.counts = Counts()
         self._broker = broker
         self._notices = notices
         self._tables = tables
@@ -70,6 +72,7 @@ class Hub:
         elif feed.position is None or feed.reading is not None:
             self._keep(feed, publication)
         elif feed.follows(publication) is False:
+            self.counts.gap_repairs += 1
             self._keep(feed, publication)
             self._read(feed)
         else:
@@ -79,6 +82,10 @@ class Hub:
         """See `Listener.missed`."""
         for feed in list(self._feeds.values()):
             self._read(feed)
+
+    def channels(self) -> dict[str, int]:
+        """Return the channels that clients here have subscribed to, and how many they are."""
+        return {channel: feed.users for channel, feed in self._feeds.items()}
 
     async def attach(self, wanted: Subscription, since: Mapping[str, Position]) -> None:
         """Begin to send a client what is published in its channels, after what it missed.
@@ -189,8 +196,10 @@ class Hub:
                 continue
             found = feed.after(at, read[feed.channel])
             if found is None:
+                self.counts.reset += 1
                 lost.append(feed.channel)
             else:
+                self.counts.recovered += 1
                 places[feed.channel] = at
                 missed += found
         wanted.on_begun(places)
@@ -262,6 +271,7 @@ class Hub:
         feed.position = read.position
         feed.recent.clear()
         for group in list(feed.groups.values()):
+            self.counts.reset += len(group.members)
             for member in list(group.members):
                 self._reset(member, [feed.channel], self.places(member.channels))
 

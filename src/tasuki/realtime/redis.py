@@ -108,6 +108,11 @@ class RedisBroker:
         if self._subscriber is not None:
             self._subscriber.start()
 
+    @property
+    def lag_s(self) -> float:
+        """How long a message is on its way to this process; 0 if it hears none."""
+        return self._subscriber.lag_s if self._subscriber is not None else 0.0
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._subscriber is not None:

@@ -27,6 +27,7 @@ from tasuki.core.jsontext import dump
 from tasuki.core.registry import Registry
 from tasuki.realtime.callers import FORBIDDEN, NO_SUCH, REVOKED, Revocation
 from tasuki.realtime.connections import (
+    FLOOD,
     NO_PONG,
     SHUTDOWN,
     SLOW,
@@ -44,8 +45,7 @@ from tasuki.web.origin import is_own_origin
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, MAX_MESSAGE_BYTES, AsgiSocketWire, SocketWire, write_beside
 
-TOO_BIG, TRY_LATER, FLOOD, TOO_MANY = 1009, 1013, 3013, 4429
-_BROKEN = 1011
+_TOO_BIG, _BROKEN, _TRY_LATER, _TOO_MANY = 1009, 1011, 1013, 4429
 _PING_AFTER_S = 25
 _PONG_WITHIN_S = 8
 
@@ -91,6 +91,8 @@ thing for this user, `Forbidden` if it is known to be somebody else's.
 class SocketConnection(Connection):
     """One open WebSocket."""
 
+    kind = "websocket"
+
     def __init__(
         self, user: Principal, session: SocketSession, wire: SocketWire, manager: ConnectionManager
     ) -> None:
@@ -102,7 +104,6 @@ class SocketConnection(Connection):
             flusher=manager.flusher,
         )
         self.wire = wire
-        self.is_ended = False
         self._asked_at: float | None = None
 
     def beat(self) -> int:
@@ -119,9 +120,8 @@ class SocketConnection(Connection):
         self.wire.ping()
         return _PONG_WITHIN_S
 
-    def end(self, code: int, reason: str) -> None:
-        """See `Connection.end`; what waits is sent before, if the client takes it."""
-        self.is_ended = True
+    def _end(self, code: int, reason: str) -> None:
+        # What waits is sent before, if the client takes it.
         if code != SLOW:
             self.outbox.flush()
         self.wire.close(code, _short(reason))
@@ -182,13 +182,13 @@ async def _serve(
     try:
         await manager.hub.attach(subscription, {})
         try:
-            connection.stop_notices = services.get(Revocation).watch(connection)
+            services.get(Revocation).watch(connection)
             connection.outbox.open()
             await write_beside(connection.wire, _talk(connection, session, receive))
         finally:
             manager.hub.detach(subscription)
     except TasukiError:
-        if not connection.is_ended:
+        if not connection.ended_with:
             raise
     finally:
         manager.disconnect(connection)
@@ -223,7 +223,7 @@ async def _take(
 ) -> None:
     text = event.get("text")
     if text is not None and len(text) > MAX_MESSAGE_BYTES:  # a server that knows no such limit
-        connection.end(TOO_BIG, "message too big")
+        connection.end(_TOO_BIG, "message too big")
         return
     try:
         answer = await session.received(_read(text))
@@ -250,8 +250,8 @@ def _why_closed(exc: TasukiError) -> dict[str, Any]:
         NotAuthenticated: REVOKED,
         Forbidden: FORBIDDEN,
         NotFound: NO_SUCH,
-        TooManyConnections: TOO_MANY,
-        Unavailable: TRY_LATER,
+        TooManyConnections: _TOO_MANY,
+        Unavailable: _TRY_LATER,
     }
     code = next((code for kind, code in codes.items() if isinstance(exc, kind)), _BROKEN)
     return {"code": code, "reason": _short(exc.detail)}

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from tasuki.core.registry import Registry
 from tasuki.realtime.callers import Revocation
 from tasuki.realtime.channels import Position
-from tasuki.realtime.connections import SLOW, Connection, ConnectionManager
+from tasuki.realtime.connections import ROTATED, SLOW, Connection, ConnectionManager
 from tasuki.realtime.feed import Places, Subscription
 from tasuki.realtime.formats import JsonLines, ServerSentEvents
 from tasuki.realtime.outbox import Frame
@@ -20,7 +20,6 @@ from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp, write_beside
 HEARTBEAT_S = 15
 """An idle stream says something this often, or proxies close it."""
 _ROTATE_AFTER_S = (540.0, 660.0)  # about ten minutes: a new request proves anew who is calling
-_CHECK_EVERY_S = 30.0
 
 StreamFormat = ServerSentEvents | JsonLines
 
@@ -38,35 +37,26 @@ class StreamConnection(Connection):
         user: Principal,
         format: StreamFormat,  # noqa: A002  # see there
         wire: FastHttp | AsgiWire,
-        *,
         manager: ConnectionManager,
-        revocation: Revocation,
     ) -> None:
         super().__init__(user, format.channels, format, wire=wire, flusher=manager.flusher)
-        self.is_over = False
+        self.kind = "jsonl" if isinstance(format, JsonLines) else "sse"
         self.wire = wire
         self._place = format.place
         self._manager = manager
-        self._revocation = revocation
         self._rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
-        self._checked_at = time.monotonic()
 
     def beat(self) -> int:
         """See `Connection.beat`."""
-        now = time.monotonic()
-        if now > self._rotate_at:
-            self.end(0, "another request goes on")
+        if time.monotonic() > self._rotate_at:
+            self.end(ROTATED, "another request goes on")
         else:
             self.outbox.put(Frame(self.place(), "coalesce", key="heartbeat"))
-            if now - self._checked_at > _CHECK_EVERY_S:
-                self._checked_at = now
-                self._revocation.check(self)
         return HEARTBEAT_S
 
-    def end(self, code: int, reason: str) -> None:
-        """See `Connection.end`; what is wrong shows in the answer to the next request."""
+    def _end(self, code: int, reason: str) -> None:
+        # What is wrong shows in the answer to the next request.
         del reason
-        self.is_over = True
         if code == SLOW:
             self.wire.abort()
         self.wire.wake()
@@ -100,13 +90,7 @@ class LiveStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, may not go on, or the server stops."""
         wire = scope.get("extensions", {}).get(EXTENSION) or AsgiWire(send, _body)
-        connection = StreamConnection(
-            self._user,
-            self._format,
-            wire,
-            manager=self._manager,
-            revocation=self._revocation,
-        )
+        connection = StreamConnection(self._user, self._format, wire, self._manager)
         self._manager.connect(connection)
         try:
             attached = await self._attach(connection)
@@ -135,7 +119,7 @@ class LiveStream:
             on_lost=lambda: None,
         )
         await self._manager.hub.attach(wanted, self._since)
-        connection.stop_notices = self._revocation.watch(connection)
+        self._revocation.watch(connection)
         return wanted
 
     def _head(self) -> dict[str, Any]:
@@ -151,14 +135,14 @@ class LiveStream:
 
 
 async def _until_gone(connection: StreamConnection, receive: Receive) -> None:
-    while not connection.is_over:
+    while not connection.ended_with:
         if (await receive())["type"] == "http.disconnect":
             return
 
 
 async def _farewell(connection: StreamConnection, send: Send) -> None:
     """End the response, and say once more where to go on."""
-    if connection.is_over:
+    if connection.ended_with:
         await send(_body(connection.place()))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

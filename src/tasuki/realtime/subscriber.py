@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 _CONNECT_WITHIN_S = 3.0
 _SUBSCRIBE_WITHIN_S = 5.0
-_PING_AFTER_S = 5.0
+_PING_EVERY_S = 5.0
 _SILENT_FOR_S = 10.0
 _READ_BYTES = 262_144
 _AT_ONCE = 512  # channels of one SUBSCRIBE
@@ -46,6 +46,9 @@ class Subscriber:
 
     Args:
         prefix: Stands before each channel's name on the server.
+
+    Attributes:
+        lag_s: How long the answer to the last question took, behind all that was on its way.
     """
 
     def __init__(self, url: str, *, prefix: str) -> None:
@@ -56,7 +59,9 @@ class Subscriber:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._heard_at = 0.0
+        self._pinged_at = 0.0
         self._has_connected = False
+        self.lag_s = 0.0
 
     def listen(self, hearer: Hearer) -> None:
         """Set who is told."""
@@ -129,24 +134,30 @@ class Subscriber:
                         self._missed()
 
     async def _read(self, stream: asyncio.StreamReader) -> bytes:
-        """Return what came; ask for a sign of life when nothing does.
+        """Return what came; ask for a sign of life meanwhile.
 
         Raises:
             OSError: The connection is lost, or silent.
         """
         while True:
+            self._ping()
             try:
-                async with asyncio.timeout(_PING_AFTER_S):
+                async with asyncio.timeout(_PING_EVERY_S):
                     data = await stream.read(_READ_BYTES)
             except TimeoutError:
                 if time.monotonic() - self._heard_at > _SILENT_FOR_S:
                     raise ConnectionError("the server stays silent") from None
-                self._say("PING")
                 continue
             if not data:
                 raise ConnectionError("the server closed the connection")
             self._heard_at = time.monotonic()
             return data
+
+    def _ping(self) -> None:
+        now = time.monotonic()
+        if now - self._pinged_at >= _PING_EVERY_S:
+            self._pinged_at = now
+            self._say("PING")
 
     def _take(self, message: Any) -> None:
         if isinstance(message, hiredis.ReplyError):
@@ -159,6 +170,8 @@ class Subscriber:
             confirmed = self._wanted.get(self._channel(message[1]))
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
+        elif message[0] == b"pong":
+            self.lag_s = time.monotonic() - self._pinged_at
 
     def _channel(self, name: bytes) -> str:
         return name.decode()[len(self._prefix) :]

@@ -4,6 +4,8 @@ from fastapi import APIRouter, Request, Response
 
 from tasuki.core.database import Database
 from tasuki.core.errors import Forbidden
+from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.metrics import realtime_metrics
 from tasuki.tasks.observing.metrics import ProcessNumbers, render
 from tasuki.tasks.observing.numbers import TaskNumbers
 from tasuki.web.depends import CurrentUser
@@ -29,7 +31,12 @@ def build_metrics(tasuki: Tasuki) -> APIRouter:
             raise Forbidden(f"Reading the metrics needs the scope {SCOPE}.")
         picture = await tasuki.services.get(TaskNumbers).picture()
         text, media_type = render(
-            picture, _process_numbers(tasuki), accept=request.headers.get("accept", "")
+            picture,
+            _process_numbers(tasuki),
+            realtime_metrics(
+                tasuki.services.get(ConnectionManager), broker_lag_s=tasuki.broker.lag_s
+            ),
+            accept=request.headers.get("accept", ""),
         )
         # The media type names its charset itself.
         headers = {"Content-Type": media_type, "Cache-Control": "no-store"}

@@ -43,14 +43,17 @@ class ProcessNumbers:
     dispatch_failures: int
 
 
-def render(picture: Picture, process: ProcessNumbers, *, accept: str) -> tuple[bytes, str]:
+def render(
+    picture: Picture, process: ProcessNumbers, more: Iterable[Metric], *, accept: str
+) -> tuple[bytes, str]:
     """Return the numbers as text, and its media type.
 
     Args:
+        more: What others count in this process.
         accept: The request's ``Accept``; it may ask for OpenMetrics.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told([*_of_all(picture), *_of_process(process)]))
+    registry.register(_Told([*_of_all(picture), *_of_process(process), *more]))
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
 
