@@ -11,6 +11,7 @@ import pytest_asyncio
 import yaml
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.routing import WebSocketRoute
 
 from support import jobs
 from support.client import Client
@@ -19,12 +20,17 @@ from support.system import ADMIN_PASSWORD
 from tasuki.notifications import Note, NotificationService
 from tasuki.tasks import TaskService
 from tasuki.tasks.batches import BatchService
+from tasuki.wiring.services import load_declared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "matrix.yaml").read_text())
 ROLES = ("anonymous", "owner", "other", "scoped", "admin")
 LINES: dict[str, dict[str, Any]] = MATRIX["routes"]
+ROOM_ROLES = ("anonymous", "owner", "other", "member", "admin")
+CHANNELS: dict[str, dict[str, Any]] = MATRIX["channels"]
+STREAM = "/api/v1/events/stream"
+SOCKETS: dict[str, dict[str, Any]] = MATRIX["sockets"]
 FOREIGN = [line for line, cells in LINES.items() if "{" in line and cells["other"] == 404]
 
 
@@ -41,11 +47,10 @@ class House:
             return await self.site.client()
         return await self.site.browser(self.ids[role])
 
-    async def things(self, line: str) -> dict[str, str]:
+    async def things(self, line: str, cells: dict[str, Any]) -> dict[str, str]:
         """Return ids of fresh things of the owner, for what a line names."""
         things = {"user_id": str(self.ids["owner"])}
         owner = await self.caller("owner")
-        cells = LINES[line]
         line += cells.get("path", "")
         if "{session_id}" in line:
             sessions = (await owner.get("/api/v1/auth/sessions")).json()["items"]
@@ -97,7 +102,7 @@ class House:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(site: Live) -> House:
     ids = {}
-    for role in ROLES[1:]:
+    for role in {*ROLES, *ROOM_ROLES} - {"anonymous"}:
         ids[role] = await site.add_user(
             role,
             role="admin" if role == "admin" else "user",
@@ -110,7 +115,8 @@ async def house(site: Live) -> House:
 def routes_of(app: FastAPI) -> Iterator[str]:
     """Return every route there is, written as in the matrix."""
     for route in iter_route_contexts(app.routes):
-        methods = ",".join(sorted(getattr(route, "methods", None) or ["MOUNT"]))
+        kind = "WS" if isinstance(route.route, WebSocketRoute) else "MOUNT"
+        methods = ",".join(sorted(getattr(route, "methods", None) or [kind]))
         yield f"{methods} {route.path}"
 
 
@@ -123,7 +129,8 @@ async def test_every_route_has_a_line_and_every_line_a_route(site: Live) -> None
     """Nobody adds a route without saying who may use it."""
     routes = list(routes_of(site.app))
 
-    assert sorted(set(routes)) == sorted({route_of(line) for line in LINES})
+    written = {route_of(line) for line in LINES} | {f"WS {path}" for path in SOCKETS}
+    assert sorted(set(routes)) == sorted(written)
     assert len(set(routes)) == len(routes)
 
 
@@ -137,7 +144,7 @@ async def test_everybody_may_what_the_matrix_says(house: House, line: str) -> No
     for role in ROLES:
         for method in methods.replace("MOUNT", "GET").split(","):
             caller = await house.caller(role)
-            things = await house.things(line)
+            things = await house.things(line, cells)
             path = cells.get("path", route).format(**things)
             body = _filled(cells.get("body"), things)
             # What is allowed may be a stream that goes on for ever.
@@ -156,11 +163,55 @@ async def test_foreign_and_unknown_ids_get_the_same_answer(house: House, line: s
     """Byte for byte, but for the id itself and the error's own: nobody can probe for ids."""
     method, route = route_of(line).split(" ", 1)
     other = await house.caller("other")
-    theirs = await house.things(line)
+    theirs = await house.things(line, LINES[line])
     nobodys = dict.fromkeys(theirs, str(uuid4()))
 
     answers = [
         _without_ids(await other.request(method, route.format(**ids)), ids)
+        for ids in (theirs, nobodys)
+    ]
+
+    assert answers[0] == answers[1]
+
+
+async def test_every_kind_of_channels_has_an_entry_and_every_entry_a_kind() -> None:
+    """Nobody adds channels without saying who may follow them."""
+    declared = {namespace.name for namespace in load_declared(()).namespaces}
+
+    assert sorted(declared) == sorted(CHANNELS)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+async def test_everybody_may_follow_what_the_matrix_says(house: House, name: str) -> None:
+    """And what is not for somebody answers as what there is not."""
+    cells = CHANNELS[name]
+    things = await house.things(cells["channel"], cells)
+    query = {"channel": cells["channel"].format(**things)}
+
+    answers = {}
+    for role in ROOM_ROLES:
+        caller = await house.caller(role)
+        async with caller.stream("GET", STREAM, params=query) as answer:
+            answers[role] = answer.status_code
+
+    assert answers == {role: cells[role] for role in ROOM_ROLES}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, cells in CHANNELS.items() if cells["other"] == 404]
+)
+async def test_foreign_and_unknown_channels_get_the_same_answer(house: House, name: str) -> None:
+    """Byte for byte, but for the channel's own name: nobody can probe for rooms or tasks."""
+    other = await house.caller("other")
+    pattern = CHANNELS[name]["channel"]
+    theirs = await house.things(pattern, CHANNELS[name])
+    nobodys = {"user_id": "9" * len(theirs["user_id"]), "task_id": str(uuid4())}
+
+    answers = [
+        _without_ids(
+            await other.get(STREAM, params={"channel": (channel := pattern.format(**ids))}),
+            {"channel": channel},
+        )
         for ids in (theirs, nobodys)
     ]
 
