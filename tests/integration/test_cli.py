@@ -79,6 +79,22 @@ async def test_a_database_that_was_not_upgraded_is_said_in_one_line(
         assert done.stderr.count("\n") == 1
 
 
+async def test_the_tables_of_an_application_are_no_difference(
+    live: Live, database_url: str
+) -> None:
+    """Tasuki lives in the application's database; what else is in there is not its business."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("CREATE TABLE orders (id bigint PRIMARY KEY)")
+    as_expected = await live.command("db", "check")
+    await connection.execute("ALTER TABLE tasks ADD COLUMN own text")
+    different = await live.command("db", "check", code=1)
+    await connection.close()
+
+    assert as_expected == "The schema is as expected.\n"
+    assert "tasks" in different
+    assert "orders" not in different
+
+
 async def test_a_database_upgraded_for_a_newer_version_is_no_fault(
     live: Live, database_url: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Brings a database to the newest schema, or tells how it differs."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,16 @@ def _upgrade(connection: Connection, revision: str) -> None:
 
 
 def _differences(connection: Connection) -> list[str]:
-    context = MigrationContext.configure(connection)
+    context = MigrationContext.configure(connection, opts={"include_name": _is_ours})
     now = context.get_current_revision()
     if now != head():
         return [f"the schema is at {now or 'nothing'}, the code expects {head()}"]
     return [str(change) for change in compare_metadata(context, Base.metadata)]
+
+
+def _is_ours(name: str | None, kind: str, _parents: Mapping[str, str | None]) -> bool:
+    """Whether something in the database is to be compared: an application has its own tables."""
+    return kind != "table" or name in Base.metadata.tables
 
 
 def _config(connection: Connection) -> Config:
