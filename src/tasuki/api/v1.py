@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tasuki.accounts.router import router as accounts
 from tasuki.activity.router import router as activity
 from tasuki.notifications.router import router as notifications
+from tasuki.realtime.admin_router import router as connections
 from tasuki.realtime.router import router as realtime
 from tasuki.reports.router import router as reports
 from tasuki.tasks.batches.router import router as batches
@@ -48,6 +49,7 @@ def build_router(*, with_accounts: bool) -> APIRouter:
         batches,
         schedules,
         observing,
+        connections,
         notifications,
         realtime,
     ):

@@ -7,7 +7,7 @@ when its second comes: it says that it lives, or asks the client whether it does
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 from tasuki.core.errors import RateLimited, Unavailable
@@ -36,6 +36,8 @@ class Connection(ABC):
 
     Attributes:
         kind: ``websocket``, ``sse`` or ``jsonl``.
+        address: Where the client is, as far as this process can see.
+        number: Its own among all of this process; given when it is noted.
         format: How it is told of publications.
         ended_with: The code it was ended with; 0 as long as it goes on.
         recheck: Asks whether its user may still have it; see `tasuki.realtime.callers`.
@@ -51,7 +53,11 @@ class Connection(ABC):
         *,
         wire: Wire,
         flusher: Flusher,
+        address: str,
     ) -> None:
+        self.number = 0
+        self.address = address
+        self.began_at = time.time()
         self.user = user
         self.channels = channels
         self.format = format
@@ -92,6 +98,7 @@ class ConnectionManager:
         self._by_user: dict[int, dict[Connection, None]] = defaultdict(dict)
         self._wheel: list[set[Connection]] = [set() for _ in range(_WHEEL_S)]
         self._second = 0
+        self._noted = 0
         self._is_draining = False
 
     @property
@@ -103,6 +110,10 @@ class ConnectionManager:
     def waiting_bytes(self) -> int:
         """Bytes that wait for clients that do not take them."""
         return sum(outbox.size for outbox in self.flusher.blocked)
+
+    def channels(self) -> Counter[str]:
+        """Return the channels that somebody here has subscribed to, and how many have."""
+        return Counter(channel for one in self._all for channel in one.channels)
 
     def connect(self, connection: Connection) -> None:
         """Note a connection.
@@ -120,6 +131,8 @@ class ConnectionManager:
             raise TooManyConnections(
                 f"You have {most} connections already; close one.", retry_after_s=5
             )
+        self._noted += 1
+        connection.number = self._noted
         self._all[connection] = None
         self._by_user[connection.user.id][connection] = None
         self._place(connection, 1 + len(self._all) % 15)

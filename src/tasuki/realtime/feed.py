@@ -99,6 +99,11 @@ class Feed:
         self.must_read_again = False
         self.stop_notices: Callable[[], None] | None = None
 
+    @property
+    def is_remembered(self) -> bool:
+        """Whether there is a history to read."""
+        return self.namespace.from_table or self.namespace.history is not None
+
     def after(self, since: Position, read: Slice | None) -> list[Publication] | None:
         """Return everything after a position, or nothing if part of it is gone."""
         now = self.position

@@ -24,6 +24,7 @@ from tasuki.realtime.outbox import Frame
 log = get_logger(__name__)
 
 _MOST_WAITING = 1_000  # publications that a feed holds while it reads the history
+_NOWHERE = Position("now", 0)  # in channels without a history
 _LOOK_EVERY_S = 5.0  # for rows of tables, without any notice
 
 
@@ -82,10 +83,6 @@ class Hub:
         """See `Listener.missed`."""
         for feed in list(self._feeds.values()):
             self._read(feed)
-
-    def channels(self) -> dict[str, int]:
-        """Return the channels that clients here have subscribed to, and how many they are."""
-        return {channel: feed.users for channel, feed in self._feeds.items()}
 
     async def attach(self, wanted: Subscription, since: Mapping[str, Position]) -> None:
         """Begin to send a client what is published in its channels, after what it missed.
@@ -147,7 +144,7 @@ class Hub:
                     feed.stop_notices = self._notices.call(lambda: self._read(feed), feed.channel)
             else:
                 await self._broker.subscribe(feed.channel)
-            feed.position = (await self._history(feed, None)).position
+            feed.position = await self._newest(feed)
             self._take_waiting(feed)
         finally:
             feed.opening.set_result(None)
@@ -244,7 +241,7 @@ class Hub:
     def _read(self, feed: Feed) -> None:
         """Read from the history what a feed may have missed."""
         feed.must_read_again = True
-        if feed.reading is None and feed.position is not None:
+        if feed.reading is None and feed.position is not None and feed.is_remembered:
             feed.reading = self._reading.start(self._read_on(feed), name="feed-read")
 
     async def _read_on(self, feed: Feed) -> None:
@@ -282,6 +279,11 @@ class Hub:
                 feed.must_read_again = True
                 return
             self._advance(feed, publication)
+
+    async def _newest(self, feed: Feed) -> Position:
+        if feed.is_remembered:
+            return (await self._history(feed, None)).position
+        return _NOWHERE
 
     async def _history(self, feed: Feed, since: Position | None) -> Slice:
         if feed.namespace.from_table:

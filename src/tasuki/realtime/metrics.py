@@ -44,7 +44,7 @@ def realtime_metrics(manager: ConnectionManager, *, broker_lag_s: float) -> Iter
     yield GaugeMetricFamily(
         "tasuki_process_channels",
         "Channels that clients of this process have subscribed to.",
-        value=len(manager.hub.channels()),
+        value=len(manager.channels()),
     )
     yield GaugeMetricFamily(
         "tasuki_process_broker_lag_seconds",

@@ -40,7 +40,7 @@ from tasuki.realtime.formats import Flat
 from tasuki.realtime.limits import MessageLimit
 from tasuki.realtime.outbox import Frame
 from tasuki.web.admission import caller_of
-from tasuki.web.depends import registry_of
+from tasuki.web.depends import address_of, registry_of
 from tasuki.web.origin import is_own_origin
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, MAX_MESSAGE_BYTES, AsgiSocketWire, SocketWire, write_beside
@@ -94,7 +94,13 @@ class SocketConnection(Connection):
     kind = "websocket"
 
     def __init__(
-        self, user: Principal, session: SocketSession, wire: SocketWire, manager: ConnectionManager
+        self,
+        user: Principal,
+        session: SocketSession,
+        wire: SocketWire,
+        manager: ConnectionManager,
+        *,
+        address: str = "",
     ) -> None:
         super().__init__(
             user,
@@ -102,6 +108,7 @@ class SocketConnection(Connection):
             Flat(session.types, wire.frame),
             wire=wire,
             flusher=manager.flusher,
+            address=address,
         )
         self.wire = wire
         self._asked_at: float | None = None
@@ -160,7 +167,13 @@ class Sockets:
             services = registry_of(HTTPConnection(scope))
             session = await self._open_session(user, scope["path_params"], services)
             wire = scope["extensions"].get(EXTENSION) or AsgiSocketWire(send)
-            connection = SocketConnection(user, session, wire, services.get(ConnectionManager))
+            connection = SocketConnection(
+                user,
+                session,
+                wire,
+                services.get(ConnectionManager),
+                address=address_of(scope),
+            )
             await _serve(connection, session, services, receive)
         except TasukiError as exc:
             await send({"type": "websocket.close", **_why_closed(exc)})

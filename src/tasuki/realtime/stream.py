@@ -14,6 +14,7 @@ from tasuki.realtime.connections import ROTATED, SLOW, Connection, ConnectionMan
 from tasuki.realtime.feed import Places, Subscription
 from tasuki.realtime.formats import JsonLines, ServerSentEvents
 from tasuki.realtime.outbox import Frame
+from tasuki.web.depends import address_of
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp, write_beside
 
@@ -38,8 +39,12 @@ class StreamConnection(Connection):
         format: StreamFormat,  # noqa: A002  # see there
         wire: FastHttp | AsgiWire,
         manager: ConnectionManager,
+        *,
+        address: str,
     ) -> None:
-        super().__init__(user, format.channels, format, wire=wire, flusher=manager.flusher)
+        super().__init__(
+            user, format.channels, format, wire=wire, flusher=manager.flusher, address=address
+        )
         self.kind = "jsonl" if isinstance(format, JsonLines) else "sse"
         self.wire = wire
         self._place = format.place
@@ -90,7 +95,9 @@ class LiveStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, may not go on, or the server stops."""
         wire = scope.get("extensions", {}).get(EXTENSION) or AsgiWire(send, _body)
-        connection = StreamConnection(self._user, self._format, wire, self._manager)
+        connection = StreamConnection(
+            self._user, self._format, wire, self._manager, address=address_of(scope)
+        )
         self._manager.connect(connection)
         try:
             attached = await self._attach(connection)

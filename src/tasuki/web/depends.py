@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Query, Request
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from tasuki.core.database import Database, Session
 from tasuki.core.errors import Forbidden, NotAuthenticated, ValidationFailed
@@ -24,6 +25,12 @@ def registry_of(connection: HTTPConnection) -> Registry:
     """Return the services of the application that received this request."""
     registry: Registry = connection.app.state.tasuki
     return registry
+
+
+def address_of(scope: Scope) -> str:
+    """Return where a client is, as far as we can see; empty if not at all."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def provided(kind: type[Service]) -> Any:

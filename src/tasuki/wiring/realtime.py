@@ -11,6 +11,8 @@ from tasuki.realtime.callers import Revocation
 from tasuki.realtime.channels import Namespaces
 from tasuki.realtime.connections import ConnectionManager
 from tasuki.realtime.hub import Hub
+from tasuki.realtime.nodes import Nodes
+from tasuki.realtime.publisher import Publisher
 from tasuki.realtime.redis import RedisBroker
 from tasuki.realtime.relay import Relay
 from tasuki.realtime.settings import RealtimeSettings
@@ -26,11 +28,16 @@ async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[Connec
         ConnectionManager, ConnectionManager(hub, services.get(RealtimeSettings))
     )
     revocation = services.add(Revocation, Revocation(services))
+    nodes = services.add(
+        Nodes,
+        Nodes(manager=manager, publisher=services.get(Publisher), lag_s=lambda: broker.lag_s),
+    )
     broker.listen(hub)
     await broker.start()
     loops = Background()
     loops.keep(hub.run_for_ever, name="realtime-tables")
     loops.keep(manager.beat_for_ever, name="realtime-pulse")
+    loops.keep(nodes.run_for_ever, name="realtime-node")
     try:
         yield manager
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import tasuki.accounts.tasks
 import tasuki.notifications.channels
 import tasuki.notifications.tasks
+import tasuki.realtime.nodes
 import tasuki.reports.tasks
 import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
@@ -45,6 +46,7 @@ _CAPABILITIES = (
     tasuki.accounts.tasks,
     tasuki.notifications.channels,
     tasuki.notifications.tasks,
+    tasuki.realtime.nodes,
     tasuki.reports.tasks,
     tasuki.tasks.replays.tasks,
     tasuki.tasks.tasks,
