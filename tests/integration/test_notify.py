@@ -1,12 +1,15 @@
 """What tasks tell people, from every process that runs tasks."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
+from uuid import UUID
 
 from support import jobs
 from support.client import Client
-from support.following import following
+from support.following import Events, following
 from support.live import Live
 from support.system import System
+from tasuki.notifications import Note, NotificationService
 
 URL = "/api/v1/notifications"
 
@@ -73,3 +76,73 @@ async def test_what_is_too_long_fails_the_task_and_tells_nobody(live: Live) -> N
 
     assert "larger than 8192 bytes" in (await hanako.task(task_id))["error"]["message"]
     assert await inbox(hanako) == []
+
+
+async def shown(tab: Events, client: Client) -> str:
+    """Read one's list when one is told to, and return the state of the newest task."""
+    event = await tab.event_of("tasks")
+    assert (event["offset"], event["data"]) == (None, {})
+    return str((await client.get("/api/v1/tasks?limit=1")).json()["items"][0]["state"])
+
+
+async def test_who_owns_tasks_is_told_whenever_they_change(live: Live) -> None:
+    """In each of their tabs: who reads the list when told so has the last state of all."""
+    hanako = await live.user("hanako", scopes=("task:test.echo",))
+    user_id = (await hanako.get("/api/v1/auth/me")).json()["id"]
+    async with following(hanako) as first, following(await live.browser(user_id)) as second:
+        tabs = (first, second)
+        for tab in tabs:
+            await tab.frame()
+
+        async def all_show(state: str) -> None:
+            for tab in tabs:
+                while await shown(tab, hanako) != state:
+                    pass
+
+        order = await hanako.order_with("test.echo", {}, delay_s=3600)
+        await all_show("scheduled")
+        await make_due(live, order["id"])
+        await all_show("queued")
+        await live.work()
+        await all_show("succeeded")
+        later = await hanako.order_with("test.echo", {}, delay_s=3600)
+        await all_show("scheduled")
+        await hanako.post(f"/api/v1/tasks/{later['id']}/cancel")
+        await all_show("cancelled")
+        await hanako.post(f"/api/v1/tasks/{later['id']}/replay")
+        await all_show("queued")
+
+
+async def test_many_changes_are_told_as_few_and_to_nobody_else(live: Live) -> None:
+    """Hundreds of tasks a second must not make hundreds of events for each tab."""
+    hanako, tom = await live.user("hanako", scopes=("task:test.echo",)), await live.user("tom")
+    batch = {"name": "test.echo", "args": [{"text": str(number)} for number in range(300)]}
+    async with following(hanako) as hers, following(tom) as his:
+        for tab in (hers, his):
+            await tab.frame()
+        await hanako.post("/api/v1/batches", json=batch)
+        await live.work()
+        await hers.event_of("tasks")
+        async with live.database.unit_of_work() as session:
+            end = Note(notification_type="test", title="End", message="")
+            await live.tasuki.services.get(NotificationService).broadcast(session, end)
+        kinds = {tab: [kind async for kind, _ in events_to(tab, "End")] for tab in (hers, his)}
+
+    assert kinds[hers].count("tasks") < 60
+    assert kinds[his] == ["system_notification"]
+
+
+async def make_due(live: Live, task_id: str) -> None:
+    """Let the time come for which a task was ordered."""
+    async with live.database.driver() as connection:
+        due = "UPDATE tasks SET available_at = now() WHERE id = $1"
+        await connection.execute(due, UUID(task_id))
+
+
+async def events_to(tab: Events, title: str) -> AsyncGenerator[tuple[str, Any]]:
+    """Yield events up to the notification with a title."""
+    while True:
+        kind, event = await tab.event()
+        yield kind, event
+        if event["data"].get("title") == title:
+            return

@@ -25,7 +25,7 @@ async def bench(database: Database, tmp_path: Path) -> Bench:
 @pytest.fixture
 async def intake(bench: Bench, database: Database) -> Intake:
     """What takes orders."""
-    return Intake(database=database, tasks=bench.service, wake=bench.dispatcher.wake)
+    return Intake(database=database, tasks=bench.service)
 
 
 async def test_many_at_once_share_transactions_and_all_run(bench: Bench, intake: Intake) -> None:
@@ -95,7 +95,7 @@ async def test_no_database_is_said_and_the_next_order_is_taken(
 ) -> None:
     """Nobody is told that an order stands when it does not, and nothing stays stuck."""
     away = Database("postgresql://nobody@127.0.0.1:9/none")
-    intake = Intake(database=away, tasks=bench.service, wake=bench.dispatcher.wake)
+    intake = Intake(database=away, tasks=bench.service)
 
     answers = await asyncio.gather(
         *(intake.submit(jobs.echo, {"text": "a"}) for _ in range(3)), return_exceptions=True
@@ -103,5 +103,5 @@ async def test_no_database_is_said_and_the_next_order_is_taken(
 
     assert [type(one) for one in answers] == [Unavailable] * 3
     await away.close()
-    back = Intake(database=database, tasks=bench.service, wake=bench.dispatcher.wake)
+    back = Intake(database=database, tasks=bench.service)
     assert (await back.submit(jobs.echo, {"text": "a"})).is_new

@@ -96,7 +96,7 @@ class Bench:
             wake=self.dispatcher.wake,
         )
         self.batches = BatchService(tasks=self.service, notices=self.notices)
-        self.replays = ReplayService(tasks=self.service, wake=self.dispatcher.wake)
+        self.replays = ReplayService(tasks=self.service)
         services.add(ReplayService, self.replays)
         services.add(TaskService, self.service)
         services.add(Database, self.database)

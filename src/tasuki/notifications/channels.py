@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from tasuki.core.registry import Registry
 from tasuki.notifications.records import Notification
 from tasuki.realtime.channels import Namespace, everybody
+from tasuki.tasks.service import OWNER_KEY
 from tasuki.web.principal import Principal
 
 
@@ -43,6 +44,10 @@ class NotificationsRead(BaseModel):
     unread: int = Field(description="How many are left; true until the next notification.")
 
 
+class TasksChanged(BaseModel):
+    """Your tasks are others, or in other states: read your list of them again."""
+
+
 async def _is_theirs(user: Principal, key: str, _services: Registry) -> bool:
     # Not even an admin: what somebody was told is nobody else's to read.
     return key == str(user.id)
@@ -50,10 +55,15 @@ async def _is_theirs(user: Principal, key: str, _services: Registry) -> bool:
 
 USER = Namespace(
     name="user",
-    events={"notification": NotificationTold, "notifications_read": NotificationsRead},
+    events={
+        "notification": NotificationTold,
+        "notifications_read": NotificationsRead,
+        "tasks": TasksChanged,
+    },
     may_see=_is_theirs,
+    hints={"tasks": OWNER_KEY},
 )
-"""``user:ID``: what one user is told, and what they have read of it."""
+"""``user:ID``: what one user is told, what they have read of it, and that their tasks changed."""
 
 SYSTEM = Namespace(
     name="system",

@@ -105,6 +105,8 @@ class Namespace:
         from_table: The history is a table, and publications are its rows; see `Tables`.
         when_slow: What happens to a client that does not keep up.
         key_of: For ``coalesce``: which events replace which.
+        hints: Which events are made of notices (see `tasuki.realtime.hints`), and of which: the
+            beginning of a notice's key, by the event's type; the channel's key is its end.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Namespace:
     from_table: bool = False
     when_slow: WhenSlow = "disconnect"
     key_of: Callable[[BaseModel], str] | None = None
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     def type_of(self, event: BaseModel) -> str:
         """Return the type of an event.

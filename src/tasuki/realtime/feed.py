@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tasuki.realtime.channels import Namespace, Position, Publication, Slice
+from tasuki.realtime.hints import Hints
 from tasuki.realtime.outbox import Outbox
 
 MOST_RECOVERED = 300
@@ -98,6 +99,7 @@ class Feed:
         self.opening: asyncio.Future[None] | None = None
         self.must_read_again = False
         self.stop_notices: Callable[[], None] | None = None
+        self.hints: Hints | None = None
 
     @property
     def is_remembered(self) -> bool:

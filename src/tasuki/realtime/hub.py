@@ -19,6 +19,7 @@ from tasuki.realtime.broker import Broker
 from tasuki.realtime.channels import Namespaces, Position, Publication, Slice
 from tasuki.realtime.counts import Counts
 from tasuki.realtime.feed import MOST_RECOVERED, Feed, Places, Subscription, Table
+from tasuki.realtime.hints import Hints
 from tasuki.realtime.outbox import Frame
 
 log = get_logger(__name__)
@@ -138,6 +139,9 @@ class Hub:
     async def _start(self, feed: Feed) -> None:
         """Listen first, then find out where the channel is."""
         feed.opening = asyncio.get_running_loop().create_future()
+        if feed.hints is None:
+            keys = {kind: start + feed.key for kind, start in feed.namespace.hints.items()}
+            feed.hints = Hints(feed.channel, keys, notices=self._notices, tell=self.heard)
         try:
             if feed.namespace.from_table:
                 if feed.stop_notices is None:
@@ -158,6 +162,8 @@ class Hub:
             del self._feeds[feed.channel]
         if feed.reading is not None:
             feed.reading.cancel()
+        if feed.hints is not None:
+            feed.hints.close()
         if feed.stop_notices is not None:
             feed.stop_notices()
         elif not feed.namespace.from_table:

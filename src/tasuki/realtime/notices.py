@@ -64,6 +64,8 @@ class RedisNotices:
 
     def send(self, *keys: str) -> None:
         """See `Notices.send`."""
+        if not keys:
+            return
         if len(self._unsent) < _MOST_WAITING:
             self._unsent.update(dict.fromkeys(keys))
         self._has_unsent.set()

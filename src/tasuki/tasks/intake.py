@@ -1,6 +1,5 @@
 """Takes orders that need no transaction of their caller's, those that come together in one."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,23 +14,17 @@ _MOST_TOGETHER = 200
 
 
 class Intake:
-    """Orders tasks, each as if in a transaction of its own, many at the price of one.
-
-    Args:
-        wake: Called after a commit: there is something to ring.
-    """
+    """Orders tasks, each as if in a transaction of its own, many at the price of one."""
 
     def __init__(
         self,
         *,
         database: Database,
         tasks: TaskService,
-        wake: Callable[[], None],
         repository: TaskRepository | None = None,
     ) -> None:
         self._database = database
         self._tasks = tasks
-        self._wake = wake
         self._records = repository or TaskRepository()
         self._together = Together(self._write, most=_MOST_TOGETHER, name="intake")
 
@@ -56,5 +49,5 @@ class Intake:
 
     async def _write(self, orders: list[Order]) -> list[TaskHandle]:
         added = await self._records.add_at_once(self._database, orders)
-        self._wake()
+        self._tasks.ordered(order.columns["owner_id"] for order in orders)
         return [TaskHandle(id=one.id, state=added[one.id], is_new=True) for one in orders]

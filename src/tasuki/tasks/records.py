@@ -81,14 +81,16 @@ class Moved:
     """A task whose state was changed.
 
     Attributes:
+        owner_id: Who is told that something of theirs changed.
         batch_id: The batch that counts it.
         next_id: The task that was let go, because this one was the last of its batch.
     """
 
     id: UUID
     state: State
-    batch_id: UUID | None
-    next_id: UUID | None
+    owner_id: int | None
+    batch_id: UUID | None = None
+    next_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

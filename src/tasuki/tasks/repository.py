@@ -73,7 +73,7 @@ WITH RECURSIVE family (id) AS (
         purge_at = CASE WHEN found.state = 'running' THEN NULL
             ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END
     FROM found WHERE tasks.id = found.id
-    RETURNING tasks.id, tasks.state, attempt, event_seq, error, batch_id
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, owner_id, batch_id
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, state, attempt,
@@ -84,7 +84,7 @@ WITH RECURSIVE family (id) AS (
     SELECT batch_id, 'cancelled' AS goes_to
     FROM stopped WHERE state = 'cancelled' AND batch_id IS NOT NULL
 ), {count}
-SELECT id, state, batch_id,
+SELECT id, state, owner_id, batch_id,
        (SELECT next_id FROM counted WHERE counted.id = stopped.batch_id) AS next_id
 FROM stopped
 """

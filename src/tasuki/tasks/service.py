@@ -5,7 +5,7 @@ order is accepted exactly when the caller's own transaction is.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,8 @@ DISPATCH_KEY = "dispatch"
 """Notice: there may be tasks to ring."""
 CANCEL_KEY = "cancel"
 """Notice: somebody cancelled a running task."""
+OWNER_KEY = "tasks-of:"
+"""Notice, with the id of a user behind it: their tasks are others, or in other states."""
 
 MAX_PRIORITY = 100
 MAX_ARGS_BYTES = 262_144
@@ -52,6 +54,11 @@ def batch_key(batch_id: UUID) -> str:
     return f"batch:{batch_id}"
 
 
+def owner_keys(owner_ids: Iterable[int | None]) -> set[str]:
+    """Return the notice keys that say something has changed among the tasks of these users."""
+    return {f"{OWNER_KEY}{owner_id}" for owner_id in owner_ids if owner_id is not None}
+
+
 def tell(notices: Notices, moved: Sequence[Moved]) -> None:
     """Tell watchers, workers and dispatcher what became of tasks; call it after the commit.
 
@@ -59,6 +66,7 @@ def tell(notices: Notices, moved: Sequence[Moved]) -> None:
     of the others find out by looking.
     """
     keys = {task_key(task.id) for task in moved[:_MOST_TOLD]}
+    keys |= owner_keys(task.owner_id for task in moved)
     keys |= {batch_key(task.batch_id) for task in moved if task.batch_id is not None}
     if any(task.state is State.CANCELLING for task in moved):
         keys.add(CANCEL_KEY)
@@ -114,7 +122,7 @@ class TaskService:
         added = await self._tasks.add(session, columns, [order])
         if order.id not in added:
             return await self._earlier(session, task, order.args_hash)
-        after_commit(session, self._wake)
+        after_commit(session, lambda: self.ordered([task.options.owner_id]))
         return TaskHandle(id=order.id, state=added[order.id], is_new=True)
 
     async def enqueue_all(
@@ -126,7 +134,12 @@ class TaskService:
             columns: As `columns` gives them, and more; no keys.
         """
         await self._tasks.add(session, columns, orders)
-        after_commit(session, self._wake)
+        after_commit(session, lambda: self.ordered([columns["owner_id"]]))
+
+    def ordered(self, owner_ids: Iterable[int | None]) -> None:
+        """Have the bell rung for what was ordered for these users; call it after the commit."""
+        self._wake()
+        self._notices.send(*owner_keys(owner_ids))
 
     def columns(self, task: Task[..., Any]) -> dict[str, Any]:
         """Return what every order of a task with these options writes, as JSON can hold it.

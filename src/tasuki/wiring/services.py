@@ -158,10 +158,10 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
             wake=ground.wake,
         ),
     )
-    registry.add(Intake, Intake(database=ground.database, tasks=tasks, wake=ground.wake))
+    registry.add(Intake, Intake(database=ground.database, tasks=tasks))
     registry.add(TaskManager, TaskManager(database=ground.database, tasks=tasks, cleaner=cleaner))
     registry.add(BatchService, BatchService(tasks=tasks, notices=ground.notices))
-    registry.add(ReplayService, ReplayService(tasks=tasks, wake=ground.wake))
+    registry.add(ReplayService, ReplayService(tasks=tasks))
     schedules = ground.declared.schedules
     registry.add(ScheduleService, ScheduleService(schedules=schedules, tasks=tasks))
     activity = registry.add(ActivityService, ActivityService())

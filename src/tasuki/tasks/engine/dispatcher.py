@@ -17,7 +17,7 @@ from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices, Waiter
 from tasuki.tasks.engine.repository import Bell, EngineRepository
-from tasuki.tasks.service import DISPATCH_KEY, task_key
+from tasuki.tasks.service import DISPATCH_KEY, tell
 
 log = get_logger(__name__)
 
@@ -131,7 +131,7 @@ class Dispatcher:
         """Ring for one lot of due tasks, and return whether there may be more."""
         async with self.busy:
             bells, now_queued = await self._repository.take_unrung(most=_MOST_AT_ONCE)
-            self._notices.send(*(task_key(task_id) for task_id in now_queued))
+            tell(self._notices, now_queued)
             await self._ring(bells, rung=together(bells))
         return len(bells) == _MOST_AT_ONCE
 

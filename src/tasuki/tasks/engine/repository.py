@@ -189,14 +189,19 @@ class EngineRepository:
         """End the lease of a held task now, as if its worker had died."""
         await self._run(statements.GIVE_UP, id=task_id, token=token)
 
-    async def take_unrung(self, *, most: int) -> tuple[list[Bell], list[UUID]]:
+    async def take_unrung(self, *, most: int) -> tuple[list[Bell], list[Moved]]:
         """Mark due tasks as rung, to be rung right after.
 
         Returns:
             A bell for each, and those that were scheduled until now.
         """
         rows = await self._run(statements.TAKE_UNRUNG, most=most)
-        return [_bell(row) for row in rows], [row["id"] for row in rows if row["was_scheduled"]]
+        now_queued = [
+            Moved(id=row["id"], state=State.QUEUED, owner_id=row["owner_id"])
+            for row in rows
+            if row["was_scheduled"]
+        ]
+        return [_bell(row) for row in rows], now_queued
 
     async def take_unanswered(self, *, ring_again_s: float, most: int) -> list[Bell]:
         """Mark tasks as rung again that were rung long ago and that nobody took."""

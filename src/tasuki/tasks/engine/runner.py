@@ -28,7 +28,7 @@ from tasuki.tasks.engine.reporter import Reporter
 from tasuki.tasks.engine.repository import Claimed, End, EngineRepository
 from tasuki.tasks.engine.tracing import attempt_told, outcome_told
 from tasuki.tasks.hooks import Ended
-from tasuki.tasks.service import CANCEL_KEY, batch_key
+from tasuki.tasks.service import CANCEL_KEY, batch_key, owner_keys
 from tasuki.tasks.settings import TasksSettings
 from tasuki.tasks.states import State
 
@@ -129,8 +129,10 @@ class Runner:
         """Work on a claimed task until it ended, or is not ours any more."""
         run = Run(claimed, lease_s=self._settings.lease_s)
         self._runs[claimed.id] = run
+        started = owner_keys([claimed.owner_id])
         if claimed.batch_id is not None:
-            self._notices.send(batch_key(claimed.batch_id))
+            started.add(batch_key(claimed.batch_id))
+        self._notices.send(*started)
         try:
             with attempt_told(claimed, worker=self.worker):
                 await self._attempt(run)

@@ -125,7 +125,7 @@ WITH ends AS (
             THEN now() + CAST(:retention_s AS float8) * interval '1 second' END
     FROM decided d WHERE tasks.id = d.id
     RETURNING tasks.id, tasks.state, tasks.attempt, tasks.event_seq, tasks.error,
-              tasks.result, tasks.available_at, tasks.batch_id, d.pause_s
+              tasks.result, tasks.available_at, tasks.owner_id, tasks.batch_id, d.pause_s
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, state, attempt,
@@ -138,7 +138,7 @@ WITH ends AS (
     SELECT batch_id, {counter_of("state")} AS goes_to
     FROM ended WHERE batch_id IS NOT NULL
 ), {count_from("running")}
-SELECT id, state, batch_id,
+SELECT id, state, owner_id, batch_id,
        (SELECT next_id FROM counted WHERE counted.id = ended.batch_id) AS next_id
 FROM ended
 """
@@ -163,13 +163,13 @@ WITH due AS (
         queued_at = coalesce(queued_at, now()),
         event_seq = event_seq + due.was_scheduled::int
     FROM due WHERE tasks.id = due.id
-    RETURNING tasks.id, name, queue, lane, attempt, event_seq, due.was_scheduled,
+    RETURNING tasks.id, owner_id, name, queue, lane, attempt, event_seq, due.was_scheduled,
               {_LAST_CHANCE} AS last_chance
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, 'queued', attempt, '{{}}'::jsonb FROM rung WHERE was_scheduled
 )
-SELECT id, name, queue, lane, was_scheduled, last_chance FROM rung
+SELECT id, owner_id, name, queue, lane, was_scheduled, last_chance FROM rung
 """
 
 # The pause doubles with each ring, up to eight times: nobody may be there to answer.
@@ -244,7 +244,7 @@ WITH lost AS (
         purge_at = CASE WHEN is_cancelled OR is_last
             THEN now() + CAST(:retention_s AS float8) * interval '1 second' END
     FROM lost WHERE tasks.id = lost.id
-    RETURNING tasks.id, tasks.state, attempt, event_seq, error, crash_count, batch_id
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, crash_count, owner_id, batch_id
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, state, attempt,
@@ -256,7 +256,7 @@ WITH lost AS (
     SELECT batch_id, {counter_of("state")} AS goes_to
     FROM reaped WHERE batch_id IS NOT NULL
 ), {count_from("running")}
-SELECT id, state, batch_id,
+SELECT id, state, owner_id, batch_id,
        (SELECT next_id FROM counted WHERE counted.id = reaped.batch_id) AS next_id
 FROM reaped
 """
@@ -275,14 +275,14 @@ WITH late AS (
         error = '{{"kind": "expired", "type": "Expired",
             "message": "No worker took it in time.", "retryable": false}}'::jsonb
     FROM late WHERE tasks.id = late.id
-    RETURNING tasks.id, tasks.state, attempt, event_seq, error, batch_id
+    RETURNING tasks.id, tasks.state, attempt, event_seq, error, owner_id, batch_id
 ), noted AS (
     INSERT INTO task_events (task_id, seq, type, attempt, data)
     SELECT id, event_seq, 'expired', attempt, jsonb_build_object('error', error) FROM expired
 ), moves AS (
     SELECT batch_id, 'failed' AS goes_to FROM expired WHERE batch_id IS NOT NULL
 ), {count_from("queued")}
-SELECT id, state, batch_id,
+SELECT id, state, owner_id, batch_id,
        (SELECT next_id FROM counted WHERE counted.id = expired.batch_id) AS next_id
 FROM expired
 """

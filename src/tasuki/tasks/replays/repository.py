@@ -30,11 +30,12 @@ WITH pairs AS (
            CAST(:trace_context AS jsonb), 1, now(), now()
     FROM pairs JOIN tasks ON tasks.id = pairs.old_id
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING id, owner_id
+), noted AS (
+    INSERT INTO task_events (task_id, seq, type, attempt, data)
+    SELECT id, 1, 'queued', 0, '{}' FROM added
 )
-INSERT INTO task_events (task_id, seq, type, attempt, data)
-SELECT id, 1, 'queued', 0, '{}' FROM added
-RETURNING task_id
+SELECT owner_id FROM added
 """)
 
 _error_type = TaskRow.error["type"].astext
@@ -53,8 +54,8 @@ class ReplayRepository:
         *,
         is_once: bool,
         trace_context: dict[str, str] | None,
-    ) -> int:
-        """Order tasks again, given as (old id, new id); return how many were.
+    ) -> list[int | None]:
+        """Order tasks again, given as (old id, new id); return the owner of each that was.
 
         Args:
             is_once: Not a second time, whoever else does the same at this moment.
@@ -68,7 +69,7 @@ class ReplayRepository:
                 "trace_context": trace_context and dump(trace_context),
             },
         )
-        return len(added.all())
+        return list(added.scalars())
 
     async def count(self, session: Session, wanted: ReplayWanted, *, before: UUID) -> int:
         """Return how many tasks older than one are wanted and were not replayed yet."""

@@ -1,6 +1,5 @@
 """Decides what may be ordered again. Knows nothing of HTTP and Celery."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 from uuid import UUID
@@ -41,20 +40,15 @@ class ReplayService:
     The new task has the name, arguments, queue, lane, priority, tags, limits, unique key and
     owner of the first one, and says in `TaskRecord.replay_of` which that was. The first stays
     as it is.
-
-    Args:
-        wake: Called after the commit: there is something to ring.
     """
 
     def __init__(
         self,
         *,
         tasks: TaskService,
-        wake: Callable[[], None],
         repository: ReplayRepository | None = None,
     ) -> None:
         self._tasks = tasks
-        self._wake = wake
         self._replays = repository or ReplayRepository()
 
     async def replay(self, session: Session, task_id: UUID, *, owner_id: int | None) -> TaskHandle:
@@ -82,7 +76,7 @@ class ReplayService:
         )
         if not copied:
             raise TaskAlreadyRunning("An unfinished task holds the unique key of this one.")
-        after_commit(session, self._wake)
+        after_commit(session, lambda: self._tasks.ordered(copied))
         return handle
 
     async def count(self, session: Session, wanted: ReplayWanted, *, before: UUID) -> int:
@@ -119,11 +113,11 @@ class ReplayService:
         found = await self._replays.find(session, wanted, after=after, before=before, most=most)
         if not found:
             return Lot(found=0, replayed=0, last=None)
-        replayed = await self._replays.copy(
+        copied = await self._replays.copy(
             session,
             [(task_id, new_id()) for task_id in found],
             is_once=True,
             trace_context=ordered_by(),
         )
-        after_commit(session, self._wake)
-        return Lot(found=len(found), replayed=replayed, last=found[-1])
+        after_commit(session, lambda: self._tasks.ordered(copied))
+        return Lot(found=len(found), replayed=len(copied), last=found[-1])
