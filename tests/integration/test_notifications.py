@@ -1,6 +1,7 @@
 """What people are told: in their inbox, at once in open tabs, and read in all of them or none."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest_asyncio
 from support.client import Client
 from support.following import following
 from support.live import Live
+from support.sockets import talking
 from support.waiting import wait_until
 from tasuki.notifications import Note, NotificationService
 
@@ -58,14 +60,9 @@ async def test_a_notification_is_in_the_inbox_and_at_once_in_an_open_tab(
 
     page = await inbox(hanako)
     assert (kind, event["channel"]) == ("notification", f"user:{user_id}")
-    assert event["data"] == {
-        **NOTE,
-        "id": told["id"],
-        "data": {"order": 7},
-        "timestamp": told["timestamp"],
-    }
+    assert event["data"] == as_told(told)
+    assert event["data"].keys() == {*NOTE, "id", "data", "timestamp"}
     assert page == {"items": [told], "next": None, "unread": 1}
-    assert told == {**event["data"], "broadcast": False, "read": False}
 
 
 async def test_a_broadcast_reaches_everybody_who_was_there_when_it_was_told(
@@ -80,12 +77,79 @@ async def test_a_broadcast_reaches_everybody_who_was_there_when_it_was_told(
     late = await site.user("late")
 
     assert (kind, event["channel"]) == ("system_notification", "system")
-    assert event["data"] == {**NOTE, "id": told["id"], "data": None} | {
-        "timestamp": told["timestamp"]
-    }
+    assert event["data"] == as_told(told)
     assert [item["id"] for item in (await inbox(early))["items"]] == [told["id"]]
     assert (await inbox(late)) == {"items": [], "next": None, "unread": 0}
     assert (await late.post(f"{URL}/{told['id']}/read")).status_code == 404
+
+
+async def test_the_guides_socket_tells_the_same(site: Live, admin: Client) -> None:
+    """Each event is one flat message; what is told to all comes beside what is told to one."""
+    client = await site.user("socket")
+    user_id = await whoami(client)
+    async with talking(client, f"/api/v1/ws/notifications/{user_id}") as talk:
+        await talk.say({"type": "ping"})
+        pong = await talk.hear()
+        mine = await tell(admin, user_id=user_id, data={"order": 7})
+        heard = [await talk.hear()]
+        news = await tell(admin, broadcast=True)
+        heard.append(await talk.hear())
+        await client.post(f"{URL}/read-all")
+        heard.append(await talk.hear())
+
+    assert pong["type"] == "pong"
+    assert datetime.fromisoformat(pong["timestamp"]).tzinfo is not None
+    assert heard == [
+        {"type": "notification", **as_told(mine)},
+        {"type": "system_notification", **as_told(news)},
+        {"type": "notifications_read", "ids": [], "all": True, "unread": 0},
+    ]
+
+
+async def test_nobody_opens_the_socket_of_somebody_else(site: Live, admin: Client) -> None:
+    """Who it is for is said by the session and not by the address; admins are no exception."""
+    client = await site.user("private")
+    user_id = await whoami(client)
+    codes = [
+        await closed_with(caller, f"/api/v1/ws/notifications/{number}")
+        for caller, number in (
+            (admin, user_id),
+            (client, user_id + 1),
+            (client, "me"),
+            (client, f"0{user_id}"),
+            (await site.client(), user_id),
+        )
+    ]
+
+    assert codes == [4403, 4403, 4403, 4403, 4401]
+
+
+@pytest.mark.parametrize(
+    "message", [{"type": "ping", "x": 1}, {"type": "chat", "message": "hi"}, {}, {"type": []}]
+)
+async def test_a_message_that_is_no_ping_is_refused_and_the_socket_stays(
+    site: Live, admin: Client, message: dict[str, Any]
+) -> None:
+    """The client is told what was wrong; nothing of what it sent is repeated."""
+    del site
+    user_id = await whoami(admin)
+    async with talking(admin, f"/api/v1/ws/notifications/{user_id}") as talk:
+        await talk.say(message, {"type": "ping"})
+        refused, pong = await talk.hear(), await talk.hear()
+
+    assert (refused["type"], refused["code"]) == ("error", "validation_failed")
+    assert pong["type"] == "pong"
+
+
+async def closed_with(client: Client, path: str) -> int | None:
+    """Open a socket and return the code with which it is closed."""
+    async with talking(client, path) as talk:
+        return await talk.closed()
+
+
+def as_told(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what channels tell of a notification, which is less than its inbox shows."""
+    return {name: told[name] for name in told if name not in {"broadcast", "read"}}
 
 
 async def test_what_is_read_in_one_tab_is_read_in_the_other(site: Live, admin: Client) -> None:

@@ -1,4 +1,4 @@
-"""Notifications over HTTP."""
+"""Notifications over HTTP, and the socket of them."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -9,16 +9,20 @@ from fastapi import APIRouter, Path
 
 from tasuki.notifications.schemas import Inbox, NotificationIn, NotificationOut
 from tasuki.notifications.service import NotificationService, Place
+from tasuki.notifications.sockets import open_session
+from tasuki.realtime.sockets import add_sockets
 from tasuki.web.depends import AdminUser, CurrentUser, DbSession, provided
 from tasuki.web.paging import Cursor, Limit, bad_cursor, read_cursor, write_cursor
 from tasuki.web.problem import ProblemRoute
 
-router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=ProblemRoute)
+router = APIRouter(tags=["notifications"], route_class=ProblemRoute)
+
+add_sockets(router, "/ws/notifications/{user_id}", open_session)
 
 Notifications = Annotated[NotificationService, provided(NotificationService)]
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("/notifications", status_code=HTTPStatus.CREATED)
 async def tell(
     admin: AdminUser,  # noqa: ARG001  # asking for it is the check
     session: DbSession,
@@ -33,7 +37,7 @@ async def tell(
     return NotificationOut.of(told)
 
 
-@router.get("")
+@router.get("/notifications")
 async def inbox(
     user: CurrentUser,
     session: DbSession,
@@ -55,13 +59,13 @@ async def inbox(
     )
 
 
-@router.post("/read-all", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/notifications/read-all", status_code=HTTPStatus.NO_CONTENT)
 async def read_all(user: CurrentUser, session: DbSession, notifications: Notifications) -> None:
     """Mark all you were told as read; your other tabs learn of it."""
     await notifications.mark_all_read(session, user.id)
 
 
-@router.post("/{notification_id}/read", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/notifications/{notification_id}/read", status_code=HTTPStatus.NO_CONTENT)
 async def read(
     user: CurrentUser,
     session: DbSession,
