@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from support import jobs
 from support.client import Client
 from support.live import BODY_LIMIT, live_settings, serving
+from support.sockets import talking
 from tasuki import Tasuki
 from tasuki.core.errors import ValidationFailed
 from tasuki.web.depends import DbSession
@@ -89,3 +90,18 @@ async def test_a_large_body_is_a_problem_in_any_application(
 
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_users_of_an_application_of_ones_own_have_an_inbox(host: Client) -> None:
+    """Tasuki knows them by number alone: it refuses none, and shows each what they were told."""
+    words = {"notification_type": "shop", "title": "Paid", "message": ""}
+    for whom in ({"user_id": 7}, {"user_id": 8}, {"broadcast": True}):
+        assert (await host.post("/api/v1/notifications", json=words | whom)).status_code == 201
+
+    async with talking(host, "/api/v1/ws/notifications/7") as talk:
+        await host.post("/api/v1/notifications/read-all")
+        told = await talk.hear()
+    inbox = (await host.get("/api/v1/notifications")).json()
+
+    assert told["unread"] == 0
+    assert [one["broadcast"] for one in inbox["items"]] == [True, False]

@@ -78,6 +78,17 @@ async def test_what_is_too_long_fails_the_task_and_tells_nobody(live: Live) -> N
     assert await inbox(hanako) == []
 
 
+async def test_only_who_knows_all_users_refuses_one(live: Live) -> None:
+    """A worker may work for an application that has users of its own."""
+    admin = await live.user("boss", role="admin")
+    here = await live.tasuki.submit(jobs.tell.having(lane="local"), user_id=999_999)
+    there = await admin.order("test.tell", user_id=999_999)
+    await live.work()
+
+    assert (await admin.ended(here.id))["error"]["message"] == "There is no user 999999."
+    assert (await admin.task(there))["state"] == "succeeded"
+
+
 async def shown(tab: Events, client: Client) -> str:
     """Read one's list when one is told to, and return the state of the newest task."""
     event = await tab.event_of("tasks")
