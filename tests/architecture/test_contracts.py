@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tasuki.core.errors import all_errors
+from tasuki.realtime.channels import nobody
 from tasuki.tasks import Task
 from tasuki.tasks.batches.schemas import BatchEventOut
 from tasuki.tasks.eventdata import EVENT_DATA
@@ -42,8 +43,16 @@ def tasks() -> str:
 
 
 def events() -> str:
-    """Return the JSON Schema of each event's `data:` line, by the event's type."""
+    """Return the JSON Schema of each event's `data:` line, by the event's type.
+
+    Those of channels stand behind the channel's kind, such as ``user: notification``; a line of
+    `/api/v1/events/stream` has them under `data`, a message of a socket has their fields.
+    """
     schemas = {"of a batch": BatchEventOut.model_json_schema()}
+    for namespace in load_declared(()).namespaces:
+        if namespace.may_see is not nobody and namespace.name != "task":
+            for kind, data in namespace.events.items():
+                schemas[f"{namespace.name}: {kind}"] = data.model_json_schema()
     for kind, data in EVENT_DATA.items():
         schema = EventOut.model_json_schema()
         schema["title"] = kind

@@ -17,7 +17,7 @@ from tasuki.cli.main import app
 from tasuki.core.errors import TasukiError, all_errors
 from tasuki.core.notices import MemoryNotices
 from tasuki.core.settings import ENV_PREFIX, SettingsGroup
-from tasuki.realtime.channels import Namespaces
+from tasuki.realtime.channels import Namespaces, nobody
 from tasuki.realtime.connections import ConnectionManager
 from tasuki.realtime.hub import Hub
 from tasuki.realtime.memory import MemoryBroker
@@ -119,6 +119,17 @@ def events() -> str:
         "",
         *_fields(BatchEventOut),
         "",
+        "## Of channels",
+        "",
+        *_prose(
+            """`GET /api/v1/events/stream?channel=…` follows channels. Each `data:` line is an
+            object: `channel`, `offset`, `type`, `at` and `data`. What `data` holds depends on the
+            type; those of `task:ID` are the task's, without the snapshot. An event whose `offset`
+            is null is told now and never again; one that says `reset` names under `channels` those
+            whose history does not reach back to where you were."""
+        ),
+        *_channels(),
+        "",
         "## States in Celery's words",
         "",
         "`GET /api/v1/tasks/task-status/{id}` says them.",
@@ -129,6 +140,17 @@ def events() -> str:
         ),
     ]
     return _page("Events", lines)
+
+
+def _channels() -> Iterator[str]:
+    for namespace in load_declared(()).namespaces:
+        if namespace.may_see is nobody or namespace.name == "task":
+            continue
+        name = f"{namespace.name}:ID" if namespace.has_keys else namespace.name
+        for kind, data in namespace.events.items():
+            yield from ("", f"### `{name}`: `{kind}`", "", _sentence(data))
+            if data.model_fields:
+                yield from ("", *_fields(data))
 
 
 def cli() -> str:

@@ -16,12 +16,12 @@ from tasuki.web.principal import Principal
 class NotificationTold(BaseModel):
     """Somebody was told something."""
 
-    id: UUID
+    id: UUID = Field(description="As in the inbox.")
     notification_type: str = Field(description="One word for programs, such as `task`.")
-    title: str
-    message: str
+    title: str = Field(description="One line for people.")
+    message: str = Field(description="The rest.")
     data: dict[str, Any] | None = Field(description="Details for programs.")
-    timestamp: datetime
+    timestamp: datetime = Field(description="When it was told.")
 
     @classmethod
     def of(cls, told: Notification) -> "NotificationTold":
