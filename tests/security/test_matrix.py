@@ -1,5 +1,6 @@
 """Who may what is data, `matrix.yaml`; here every cell of it is tried on the real application."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import yaml
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import WebSocketRoute
+from websockets.exceptions import ConnectionClosed
 
 from support import jobs
 from support.client import Client
 from support.live import Live
+from support.sockets import Talk, talking
 from support.system import ADMIN_PASSWORD
 from tasuki.notifications import Note, NotificationService
 from tasuki.tasks import TaskService
@@ -218,6 +221,22 @@ async def test_foreign_and_unknown_channels_get_the_same_answer(house: House, na
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("path", SOCKETS)
+async def test_everybody_may_open_the_sockets_that_the_matrix_says(
+    house: House, path: str
+) -> None:
+    """The code is all that a page is told of a socket that it does not get."""
+    cells = SOCKETS[path]
+    things = await house.things(path, cells)
+
+    answers: dict[str, int | str | None] = {}
+    for role in ROOM_ROLES:
+        async with talking(await house.caller(role), path.format(**things)) as talk:
+            answers[role] = await _outcome(talk)
+
+    assert answers == {role: cells[role] for role in ROOM_ROLES}
+
+
 async def test_a_list_shows_only_what_is_ones_own(house: House) -> None:
     """A page of tasks is filtered where the rows are, not by hiding them afterwards."""
     task_id = await house.task("queued")
@@ -273,6 +292,15 @@ async def test_a_new_scope_or_none_counts_from_the_next_request(house: House) ->
     after = await program.post("/api/v1/tasks", json=order)
 
     assert [a.status_code for a in (before, granted, after)] == [403, 202, 401]
+
+
+async def _outcome(talk: Talk) -> int | str | None:
+    """Return the code a socket is closed with, or that it answers."""
+    with contextlib.suppress(ConnectionClosed):
+        await talk.say({"type": "ping"})
+        await talk.hear()
+        return "open"
+    return await talk.closed()
 
 
 def _filled(body: dict[str, Any] | None, things: dict[str, str]) -> dict[str, Any] | None:
