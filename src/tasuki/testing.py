@@ -225,8 +225,7 @@ class _Notifier:
 
     async def notify(self, task_id: UUID, user_id: int, **words: Any) -> None:
         del task_id
-        note = Note(**words)
-        note.check()
+        note = Note(**words).checked()
         if (user_id, note) not in self._notified:
             self._notified.append((user_id, note))
 

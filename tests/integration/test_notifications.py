@@ -249,6 +249,7 @@ async def test_a_hostile_cursor_is_refused(site: Live, admin: Client, cursor: st
         ({}, "user_id"),
         ({"user_id": 1, "broadcast": True}, "user_id"),
         ({"broadcast": True, "title": ""}, "title"),
+        ({"broadcast": True, "title": "  "}, "title"),
         ({"broadcast": True, "title": "x" * 201}, "title"),
         ({"broadcast": True, "title": "two\nlines"}, "title"),
         ({"broadcast": True, "message": "x" * 4001}, "message"),
@@ -267,6 +268,23 @@ async def test_what_cannot_be_told_is_refused_with_the_reason(
 
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
     assert where in answer.text
+
+
+async def test_strange_text_is_kept_as_far_as_a_database_can(site: Live, admin: Client) -> None:
+    """Emoji made of several characters stay whole; what no database takes becomes U+FFFD."""
+    client = await site.user("strange")
+    user_id = await whoami(client)
+    strange = {
+        "title": "Family \U0001f468\u200d\U0001f467",
+        "message": "a\u0000b\n\U0001f600",
+        "data": {"\u0000": "\u0000"},
+    }
+    told = await tell(admin, user_id=user_id, **strange)
+
+    assert (await inbox(client))["items"] == [told]
+    assert told["title"] == strange["title"]
+    assert told["message"] == "a\ufffdb\n\U0001f600"
+    assert told["data"] == {"\ufffd": "\ufffd"}
 
 
 async def test_nobody_is_told_by_a_wrong_number(site: Live, admin: Client) -> None:

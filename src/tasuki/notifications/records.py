@@ -1,12 +1,13 @@
 """What people are told, and how it stands in an inbox."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from tasuki.core.errors import ValidationFailed
-from tasuki.core.jsontext import dump, why_not_kept
+from tasuki.core.jsontext import clean, dump, why_not_kept
 
 MOST_TYPE = 64
 """Characters of a notification's type."""
@@ -17,6 +18,8 @@ MOST_MESSAGE = 4_000
 MOST_DATA_BYTES = 8_192
 """Bytes of the data as JSON text."""
 
+_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # joiners stay: emoji are made with them
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
@@ -24,7 +27,7 @@ class Note:
 
     Attributes:
         notification_type: One word for programs, such as ``task``; 1 to 64 printable characters.
-        title: One line for people, 1 to 200 printable characters.
+        title: One line for people, 1 to 200 characters.
         message: The rest, up to 4,000 characters.
         data: Details for programs; a JSON object of up to 8 KiB.
     """
@@ -34,20 +37,24 @@ class Note:
     message: str
     data: dict[str, Any] | None = None
 
-    def check(self) -> None:
-        """Say what is wrong with it.
+    def checked(self) -> "Note":
+        """Return it as it is kept; see `tasuki.core.jsontext` for what cannot be.
 
         Raises:
             ValidationFailed: Something of it is too long, or no text, or no JSON.
         """
-        _check_line("notification_type", self.notification_type, most=MOST_TYPE)
-        _check_line("title", self.title, most=MOST_TITLE)
+        kind = self.notification_type
+        if not (0 < len(kind) <= MOST_TYPE and kind.isprintable()):
+            raise _invalid("notification_type", f"must be 1 to {MOST_TYPE} printable characters")
+        if not (self.title.strip() and len(self.title) <= MOST_TITLE) or _BREAK.search(self.title):
+            raise _invalid("title", f"must be one line of 1 to {MOST_TITLE} characters")
         if len(self.message) > MOST_MESSAGE:
             raise _invalid("message", f"must be at most {MOST_MESSAGE} characters")
-        if self.data is not None:
-            fault = why_not_kept(self.data, most_bytes=MOST_DATA_BYTES)
-            if fault is not None:
-                raise _invalid("data", fault)
+        fault = why_not_kept(self.data, most_bytes=MOST_DATA_BYTES)
+        if fault is not None:
+            raise _invalid("data", fault)
+        kept = clean([self.title, self.message, self.data])
+        return Note(notification_type=kind, title=kept[0], message=kept[1], data=kept[2])
 
     def id_of(self, task_id: UUID, user_id: int) -> UUID:
         """Return the id of this note when a task tells it: the same for the same words.
@@ -77,11 +84,6 @@ class Notification:
     created_at: datetime
     broadcast: bool
     read: bool
-
-
-def _check_line(name: str, text: str, *, most: int) -> None:
-    if not (0 < len(text) <= most and text.isprintable()):
-        raise _invalid(name, f"must be 1 to {most} printable characters")
 
 
 def _invalid(name: str, message: str) -> ValidationFailed:

@@ -5,6 +5,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from tasuki.notifications.records import (
     MOST_DATA_BYTES,
@@ -39,7 +40,7 @@ class NotificationIn(BaseModel):
     def _has_one_recipient(self) -> Self:
         if (self.user_id is not None) == self.broadcast:
             msg = "send `user_id`, or `broadcast: true`, and not both"
-            raise ValueError(msg)
+            raise PydanticCustomError("one_recipient", msg)
         return self
 
     def note(self) -> Note:

@@ -72,7 +72,7 @@ class NotificationService:
             ValidationFailed: The note is too long, or no JSON.
             UserNotFound: There is no such user.
         """
-        note.check()
+        note = note.checked()
         await self._recipients.joined_at(session, user_id)
         await self._notifications.hold(session, user_id, alone=False)
         told, is_new = await self._add(session, user_id, note, notification_id or new_id())
@@ -87,7 +87,7 @@ class NotificationService:
         Raises:
             ValidationFailed: The note is too long, or no JSON.
         """
-        note.check()
+        note = note.checked()
         await self._notifications.hold(session, None, alone=True)
         told, _ = await self._add(session, None, note, new_id())
         await self._publisher.publish_in(session, SYSTEM.channel(), NotificationTold.of(told))

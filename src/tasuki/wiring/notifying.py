@@ -31,8 +31,7 @@ class TaskNotifier:
     ) -> None:
         """See `Notifier.notify`."""
         note = Note(notification_type=notification_type, title=title, message=message, data=data)
-        note.check()
-        once = note.id_of(task_id, user_id)
+        once = note.checked().id_of(task_id, user_id)
         async with self._database.unit_of_work() as session:
             await self._notifications.notify(session, user_id, note, notification_id=once)
 
