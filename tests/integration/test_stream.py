@@ -63,11 +63,14 @@ async def test_what_the_history_no_longer_has_is_said_and_not_skipped(live: Live
         await events.frame()
     await publish(live, "short:a", 1, 2, 3)
 
-    async with following(client, "short:a", last_id=events.last_id) as events:
+    before = events.last_id
+    async with following(client, "short:a", last_id=before) as events:
+        first = await events.frame()
         told = await events.event()
         await publish(live, "short:a", 4)
         goes_on = await events.event()
 
+    assert first["id"] == before  # who is cut off between the two must be told again
     assert told == ("reset", {"channels": ["short:a"]})
     assert goes_on[1]["data"] == {"value": 4}
 

@@ -190,7 +190,8 @@ class Hub:
         read: Mapping[str, Slice | None],
     ) -> None:
         """Send what was missed; the places tell at each step what the client has by then."""
-        places = self.places(wanted.channels)
+        now = self.places(wanted.channels)
+        places = {**now, **{channel: since[channel] for channel in now if channel in since}}
         missed: list[Publication] = []
         lost: list[str] = []
         for feed in feeds:
@@ -203,10 +204,11 @@ class Hub:
                 lost.append(feed.channel)
             else:
                 self.counts.recovered += 1
-                places[feed.channel] = at
                 missed += found
+        # Not at the new place yet: a client that is cut off here must hear of the loss again.
         wanted.on_begun(places)
         if lost:
+            places |= {channel: now[channel] for channel in lost}
             self._reset(wanted, lost, places)
         for publication in missed:
             if publication.position is not None:
