@@ -5,6 +5,8 @@ will: ``./dev chaos --broker rabbitmq --minutes 20 --seed 1``.
 
 ``--schedulers 10 --minutes 1`` kills schedulers instead, while each second has a slot.
 
+``--realtime`` publishes in channels instead, to listeners of every kind.
+
 Each round has a database and a seed of its own, and prints its verdict and what was broken. What
 the witnesses of a red round wrote is kept. Exits with 1 when a round was red.
 """
@@ -28,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos.clockwork import tick_under_kills  # run as a file, so its folder comes first
 from chaos.house import House
+from chaos.realtime.storm import MODULE, LiveStorm
 from chaos.storm import Storm
 from support.brokers import BROKERS, Broker, Rabbit, Valkey
 from support.databases import Postgres
@@ -90,8 +93,36 @@ async def tick(ground: Ground, folder: Path, *, schedulers: int, seed: int, for_
     return not slots.faults
 
 
+async def publish(ground: Ground, folder: Path, *, seed: int, for_s: float) -> bool:
+    """Publish in channels; return whether who listens heard all, or was told.
+
+    Every other round has a Valkey that remembers when it is killed.
+    """
+    url = await ground.servers.create_database()
+    (folder / "valkey").mkdir(mode=0o700, parents=True)
+    with Valkey(folder / "valkey", persistent=bool(seed % 2)) as valkey:
+        async with House(folder, url, valkey.url, modules=(MODULE,)).open() as house:
+            found = await LiveStorm(house, valkey, seed=seed).run(for_s=for_s)
+            faults = Counter(_fault(line) for line in house.kills.read())
+    await ground.servers.drop_database(url)
+    print(f"seed={seed} seconds={for_s:g} {found}", flush=True)
+    print("  " + ", ".join(f"{what} {n}" for what, n in sorted(faults.items())), flush=True)
+    return found.is_good
+
+
 def _fault(line: dict[str, Any]) -> str:
     return " ".join(str(line[word]) for word in ("what", "part") if word in line)
+
+
+def one_round(
+    options: argparse.Namespace, ground: Ground, folder: Path, *, seed: int, for_s: float
+) -> Coroutine[Any, Any, bool]:
+    """Return what the options ask for, to be run."""
+    if options.realtime:
+        return publish(ground, folder, seed=seed, for_s=for_s)
+    if options.schedulers:
+        return tick(ground, folder, schedulers=options.schedulers, seed=seed, for_s=for_s)
+    return storm(ground, folder, seed=seed, for_s=for_s)
 
 
 @contextmanager
@@ -123,6 +154,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count on")
     parser.add_argument("--broker", choices=BROKERS, default="valkey", help="what to kill")
     parser.add_argument("--schedulers", type=int, help="instead: so many, and a slot a second")
+    parser.add_argument("--realtime", action="store_true", help="instead: channels and listeners")
     options = parser.parse_args()
     configure_logging(level="ERROR")
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
@@ -133,11 +165,7 @@ def main() -> int:
         while (left_s := deadline - time.monotonic()) > 0:
             folder = place / f"seed-{seed}"
             for_s = min(_ROUND_S, max(left_s, 5.0))
-            if is_good(
-                tick(ground, folder, schedulers=options.schedulers, seed=seed, for_s=for_s)
-                if options.schedulers
-                else storm(ground, folder, seed=seed, for_s=for_s)
-            ):
+            if is_good(one_round(options, ground, folder, seed=seed, for_s=for_s)):
                 shutil.rmtree(folder)
             else:
                 red += 1

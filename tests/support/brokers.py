@@ -63,10 +63,15 @@ class Broker(Protocol):
 
 
 class Valkey:
-    """A Valkey without persistence: started again it is empty."""
+    """A Valkey; started again it is empty.
 
-    def __init__(self, folder: Path) -> None:
-        self._server = ValkeyServer.prepare(folder, persistent=False)
+    Args:
+        folder: Where its data lies; nobody else's, and closed to others.
+        persistent: Started again it has all it had, but for its scripts and connections.
+    """
+
+    def __init__(self, folder: Path, *, persistent: bool = False) -> None:
+        self._server = ValkeyServer.prepare(folder, persistent=persistent)
         self._stack = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -114,6 +119,11 @@ class Valkey:
         """See `Broker.forget`."""
         with self._client() as client:
             client.flushall()
+
+    def forget_scripts(self) -> None:
+        """Forget the scripts it was given, as a restart does, and nothing else."""
+        with self._client() as client:
+            client.script_flush()
 
     def cut(self) -> None:
         """See `Broker.cut`."""
