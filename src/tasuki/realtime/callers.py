@@ -7,7 +7,7 @@ from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
-from tasuki.realtime.channels import Namespaces, UnknownChannel
+from tasuki.realtime.channels import Namespaces, Position, UnknownChannel
 from tasuki.realtime.connections import Connection
 from tasuki.web.principal import Authenticator, Principal
 
@@ -30,6 +30,23 @@ async def check_channels(user: Principal, channels: Sequence[str], services: Reg
         namespace, key = namespaces.read(channel)
         if not await namespace.may_see(user, key, services):
             raise UnknownChannel(f"There is no channel {channel[:100]!r} for you.")
+
+
+async def beginnings(
+    user: Principal, channels: Sequence[str], services: Registry
+) -> dict[str, Position]:
+    """Return where channels begin for a user, of those that do not with their history.
+
+    Raises:
+        NotFound: One is not for this user any more.
+    """
+    namespaces = services.get(Namespaces)
+    found = {}
+    for channel in channels:
+        namespace, key = namespaces.read(channel)
+        if namespace.begins is not None:
+            found[channel] = await namespace.begins(user, key, services)
+    return {channel: place for channel, place in found.items() if place is not None}
 
 
 class Revocation:

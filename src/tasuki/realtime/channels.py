@@ -76,6 +76,9 @@ class History:
 MaySee = Callable[[Principal, str, Registry], Awaitable[bool]]
 """Takes who asks, the channel's key and the services; says whether they may subscribe."""
 
+Begins = Callable[[Principal, str, Registry], Awaitable[Position | None]]
+"""Takes the same; says up to where the channel is not for them; nothing: all of it is."""
+
 
 async def nobody(_user: Principal, _key: str, _services: Registry) -> bool:
     """Let nobody subscribe: the namespace is for programs."""
@@ -100,6 +103,8 @@ class Namespace:
     Attributes:
         events: The model of each event, by its type.
         may_see: Who may subscribe.
+        begins: Where the channel begins for a user, if not with its history; asked when they
+            subscribe. What was before is not sent, whatever position they come back with.
         has_keys: False when there is only one channel, the name itself.
         history: What the broker keeps; none: it is told now and never again.
         from_table: The history is a table, and publications are its rows; see `Tables`.
@@ -112,6 +117,7 @@ class Namespace:
     name: str
     events: Mapping[str, type[BaseModel]]
     may_see: MaySee = nobody
+    begins: Begins | None = None
     has_keys: bool = True
     history: History | None = field(default_factory=History)
     from_table: bool = False

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tasuki.realtime.channels import Namespace, Position, Publication, Slice
@@ -60,6 +60,7 @@ class Subscription:
     """One connection's interest in some channels.
 
     Attributes:
+        begins: Where channels begin for this client; nothing before that is sent to it.
         on_begun: Told where the client is before anything is sent to it.
         on_lost: Called when a reset cannot be told to such a client.
     """
@@ -67,6 +68,7 @@ class Subscription:
     channels: tuple[str, ...]
     format: Format
     outbox: Outbox
+    begins: Places = field(default_factory=dict)
     on_begun: Callable[[Places], None]
     on_lost: Callable[[], None]
 
@@ -125,6 +127,11 @@ class Feed:
         if at is None or now is None or at.epoch != now.epoch:
             return False
         return None if at.offset <= now.offset else at.offset == now.offset + 1
+
+    def is_behind(self, place: Position) -> bool:
+        """Whether the channel is farther than this process knows."""
+        now = self.position
+        return now is not None and now.epoch == place.epoch and now.offset < place.offset
 
     def join(self, subscription: Subscription) -> None:
         """Have a subscriber told from now on."""

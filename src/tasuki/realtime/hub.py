@@ -94,10 +94,12 @@ class Hub:
         Raises:
             Unavailable: A history cannot be read now.
         """
+        since = _not_before(wanted.begins, since)
         feeds: list[Feed] = []
         try:
             for channel in wanted.channels:
-                feeds.append(await self._open(channel))  # noqa: PERF401  # kept if one fails
+                feeds.append(await self._open(channel))  # kept if one fails
+                await self._reach_beginning(feeds[-1], wanted.begins.get(channel))
             read = {feed.channel: await self._missing(feed, since) for feed in feeds}
         except BaseException:
             for feed in feeds:
@@ -174,13 +176,25 @@ class Hub:
         at = since.get(feed.channel)
         if at is None or feed.position is None or at.epoch != feed.position.epoch:
             return None
-        if at.offset > feed.position.offset:  # another process was faster
-            self._read(feed)
-            if feed.reading is not None:
-                await asyncio.wait({feed.reading}, timeout=_LOOK_EVERY_S)
+        await self._reach(feed, at)
         if feed.after(at, None) is not None:
             return None
         return await self._history(feed, at)
+
+    async def _reach_beginning(self, feed: Feed, begins: Position | None) -> None:
+        """Bring a feed to where it begins for a client, who must not be sent what is before."""
+        if begins is not None:
+            await self._reach(feed, begins)
+            if feed.is_behind(begins):
+                raise Unavailable("The channel is not up to date here.", retry_after_s=1)
+
+    async def _reach(self, feed: Feed, at: Position) -> None:
+        """Bring a feed to a position, if another process was faster."""
+        if not feed.is_behind(at):
+            return
+        self._read(feed)
+        if feed.reading is not None:
+            await asyncio.wait({feed.reading}, timeout=_LOOK_EVERY_S)
 
     def _catch_up(
         self,
@@ -298,3 +312,13 @@ class Hub:
             table = self._tables[feed.namespace.name]
             return await table.history(feed.key, since, most=MOST_RECOVERED)
         return await self._broker.history(feed.channel, since, most=MOST_RECOVERED)
+
+
+def _not_before(begins: Places, since: Mapping[str, Position]) -> dict[str, Position]:
+    """Return where a client was, but nowhere before the channel begins for it."""
+    at = dict(since)
+    for channel, place in begins.items():
+        was = at.get(channel)
+        if was is not None and was.epoch == place.epoch:
+            at[channel] = max(was, place, key=lambda one: one.offset)
+    return at

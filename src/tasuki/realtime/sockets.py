@@ -25,7 +25,7 @@ from tasuki.core.errors import (
 )
 from tasuki.core.jsontext import dump
 from tasuki.core.registry import Registry
-from tasuki.realtime.callers import FORBIDDEN, NO_SUCH, REVOKED, Revocation
+from tasuki.realtime.callers import FORBIDDEN, NO_SUCH, REVOKED, Revocation, beginnings
 from tasuki.realtime.connections import (
     FLOOD,
     NO_PONG,
@@ -188,6 +188,7 @@ async def _serve(
         channels=connection.channels,
         format=connection.format,
         outbox=connection.outbox,
+        begins=await beginnings(connection.user, connection.channels, services),
         on_begun=lambda _: None,
         on_lost=lambda: connection.end(SHUTDOWN, "something was lost; load anew"),
     )

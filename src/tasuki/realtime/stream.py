@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from tasuki.core.registry import Registry
-from tasuki.realtime.callers import Revocation
+from tasuki.realtime.callers import Revocation, beginnings
 from tasuki.realtime.channels import Position
 from tasuki.realtime.connections import ROTATED, SLOW, Connection, ConnectionManager
 from tasuki.realtime.feed import Places, Subscription
@@ -91,6 +91,7 @@ class LiveStream:
         self._since = since
         self._manager = services.get(ConnectionManager)
         self._revocation = services.get(Revocation)
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, may not go on, or the server stops."""
@@ -122,6 +123,7 @@ class LiveStream:
             channels=connection.channels,
             format=self._format,
             outbox=connection.outbox,
+            begins=await beginnings(self._user, connection.channels, self._services),
             on_begun=begin,
             on_lost=lambda: None,
         )
