@@ -52,7 +52,7 @@ class House:
 
     async def things(self, line: str, cells: dict[str, Any]) -> dict[str, str]:
         """Return ids of fresh things of the owner, for what a line names."""
-        things = {"user_id": str(self.ids["owner"])}
+        things = {"user_id": str(self.ids["owner"]), "fresh": str(uuid4())}
         owner = await self.caller("owner")
         line += cells.get("path", "")
         if "{session_id}" in line:
@@ -65,9 +65,21 @@ class House:
             things["task_id"] = await self.task(cells.get("task", "queued"))
         if "{notification_id}" in line:
             things["notification_id"] = await self.notification()
+        if "/chat/" in line or "{room_name}" in line:
+            room = await self.room(owner, public=cells.get("public", False))
+            things |= {"name": room, "room_name": room}
         if "{batch_id}" in line:
             things["batch_id"] = await self.batch(cells.get("batch", "queued"))
         return things
+
+    async def room(self, owner: Client, *, public: bool) -> str:
+        """Return a fresh room of the owner, to which the member belongs."""
+        name = str(uuid4())
+        made = await owner.post("/api/v1/chat/rooms", json={"name": name, "public": public})
+        members = f"/api/v1/chat/rooms/{name}/members"
+        added = await owner.post(members, json={"user_id": self.ids["member"]})
+        assert (made.status_code, added.status_code) == (201, 201)
+        return name
 
     async def notification(self) -> str:
         """Return something that the owner alone was just told."""
@@ -132,7 +144,7 @@ async def test_every_route_has_a_line_and_every_line_a_route(site: Live) -> None
     """Nobody adds a route without saying who may use it."""
     routes = list(routes_of(site.app))
 
-    written = {route_of(line) for line in LINES} | {f"WS {path}" for path in SOCKETS}
+    written = {route_of(line) for line in LINES} | {f"WS {route_of(path)}" for path in SOCKETS}
     assert sorted(set(routes)) == sorted(written)
     assert len(set(routes)) == len(routes)
 
@@ -167,10 +179,11 @@ async def test_foreign_and_unknown_ids_get_the_same_answer(house: House, line: s
     method, route = route_of(line).split(" ", 1)
     other = await house.caller("other")
     theirs = await house.things(line, LINES[line])
-    nobodys = dict.fromkeys(theirs, str(uuid4()))
+    nobodys = {**dict.fromkeys(theirs, str(uuid4())), "user_id": theirs["user_id"]}
+    body = _filled(LINES[line].get("body"), theirs)
 
     answers = [
-        _without_ids(await other.request(method, route.format(**ids)), ids)
+        _without_ids(await other.request(method, route.format(**ids), json=body), ids)
         for ids in (theirs, nobodys)
     ]
 
@@ -208,7 +221,8 @@ async def test_foreign_and_unknown_channels_get_the_same_answer(house: House, na
     other = await house.caller("other")
     pattern = CHANNELS[name]["channel"]
     theirs = await house.things(pattern, CHANNELS[name])
-    nobodys = {"user_id": "9" * len(theirs["user_id"]), "task_id": str(uuid4())}
+    unknown = str(uuid4())
+    nobodys = {"user_id": "9" * len(theirs["user_id"]), "task_id": unknown, "room_name": unknown}
 
     answers = [
         _without_ids(
@@ -231,7 +245,7 @@ async def test_everybody_may_open_the_sockets_that_the_matrix_says(
 
     answers: dict[str, int | str | None] = {}
     for role in ROOM_ROLES:
-        async with talking(await house.caller(role), path.format(**things)) as talk:
+        async with talking(await house.caller(role), route_of(path).format(**things)) as talk:
             answers[role] = await _outcome(talk)
 
     assert answers == {role: cells[role] for role in ROOM_ROLES}

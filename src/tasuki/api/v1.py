@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from tasuki.accounts.router import router as accounts
 from tasuki.activity.router import router as activity
+from tasuki.chat.router import router as chat
 from tasuki.notifications.router import router as notifications
 from tasuki.realtime.admin_router import router as connections
 from tasuki.realtime.router import router as realtime
@@ -51,6 +52,7 @@ def build_router(*, with_accounts: bool) -> APIRouter:
         observing,
         connections,
         notifications,
+        chat,
         realtime,
     ):
         router.include_router(capability)

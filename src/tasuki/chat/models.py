@@ -23,9 +23,14 @@ class RoomRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_at: Mapped[datetime] = mapped_column(_When, server_default=func.now())
 
+    __table_args__ = (Index("chat_rooms_created_by", "created_by"),)
+
 
 class MemberRow(Base):
-    """Somebody who belongs to a room, and reads what came after ``since_seq``."""
+    """Somebody who belongs to a room, and reads what came after ``since_seq``.
+
+    Their name is known from when they first came themself.
+    """
 
     __tablename__ = "chat_members"
 
@@ -33,6 +38,7 @@ class MemberRow(Base):
         ForeignKey("chat_rooms.id", ondelete="CASCADE"), primary_key=True
     )
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    username: Mapped[str | None] = mapped_column(Text)
     since_seq: Mapped[int] = mapped_column(BigInteger)
     joined_at: Mapped[datetime] = mapped_column(_When, server_default=func.now())
 
@@ -67,8 +73,17 @@ class MessageRow(Base):
     )
 
 
+class NodeRow(Base):
+    """A web process, which says from time to time that it lives."""
+
+    __tablename__ = "chat_nodes"
+
+    node: Mapped[UUID] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(_When, server_default=func.now())
+
+
 class PresenceRow(Base):
-    """A user is in a room by way of a web process, or is about to leave it."""
+    """A user is in a room by way of a web process, or will have left it at ``leaving_at``."""
 
     __tablename__ = "chat_presence"
 
@@ -78,5 +93,13 @@ class PresenceRow(Base):
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     node: Mapped[UUID] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(Text)
-    seen_at: Mapped[datetime] = mapped_column(_When, server_default=func.now())
     leaving_at: Mapped[datetime | None] = mapped_column(_When)
+
+    __table_args__ = (
+        Index("chat_presence_of_node", "node"),
+        Index(
+            "chat_presence_leaving",
+            "leaving_at",
+            postgresql_where=text("leaving_at IS NOT NULL"),
+        ),
+    )

@@ -6,13 +6,16 @@ Capabilities add their own below these in their ``errors.py``::
     ├── NotAuthenticated            401 not_authenticated
     │   └── InvalidCredentials      401 invalid_credentials
     ├── Forbidden                   403 forbidden
+    │   └── TooManyRooms            403 forbidden
     ├── NotFound                    404 not_found
+    │   ├── RoomNotFound            404 room_not_found
     │   ├── TaskNotFound            404 task_not_found
     │   ├── UnknownChannel          404 not_found
     │   └── UserNotFound            404 user_not_found
     ├── MethodNotAllowed            405 method_not_allowed
     ├── Conflict                    409 conflict
     │   ├── IdempotencyConflict     409 idempotency_conflict
+    │   ├── RoomExists              409 room_exists
     │   ├── TaskAlreadyRunning      409 task_already_running
     │   ├── TaskFinished            409 task_finished
     │   ├── TaskNotFinished         409 task_not_finished

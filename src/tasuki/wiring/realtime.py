@@ -3,6 +3,9 @@
 import contextlib
 from collections.abc import AsyncGenerator
 
+from tasuki.chat import ChatSettings
+from tasuki.chat.channels import CHAT, ChatTable
+from tasuki.chat.presence import Presence
 from tasuki.core.background import Background
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
@@ -27,6 +30,7 @@ async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[Connec
     manager = services.add(
         ConnectionManager, ConnectionManager(hub, services.get(RealtimeSettings))
     )
+    presence = services.add(Presence, _presence(services))
     revocation = services.add(Revocation, Revocation(services))
     nodes = services.add(
         Nodes,
@@ -38,10 +42,12 @@ async def live(services: Registry, broker: RedisBroker) -> AsyncGenerator[Connec
     loops.keep(hub.run_for_ever, name="realtime-tables")
     loops.keep(manager.beat_for_ever, name="realtime-pulse")
     loops.keep(nodes.run_for_ever, name="realtime-node")
+    loops.keep(presence.run_for_ever, name="chat-presence")
     try:
         yield manager
     finally:
         await loops.close()
+        await presence.close()
         await revocation.close()
         await hub.close()
 
@@ -64,10 +70,19 @@ async def relaying(services: Registry, broker: RedisBroker) -> AsyncGenerator[No
 
 
 def _hub(services: Registry, broker: RedisBroker) -> Hub:
-    table = TaskTable(database=services.get(Database), tasks=services.get(TaskService))
+    database, tasks = services.get(Database), services.get(TaskService)
+    rooms = services.add(ChatTable, ChatTable(database=database, epoch=tasks.epoch))
     return Hub(
         namespaces=services.get(Namespaces),
         broker=broker,
         notices=services.get(Notices),
-        tables={TASKS.name: table},
+        tables={TASKS.name: TaskTable(database=database, tasks=tasks), CHAT.name: rooms},
+    )
+
+
+def _presence(services: Registry) -> Presence:
+    return Presence(
+        database=services.get(Database),
+        publisher=services.get(Publisher),
+        settings=services.get(ChatSettings),
     )

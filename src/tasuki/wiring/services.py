@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import tasuki.accounts.tasks
+import tasuki.chat.channels
 import tasuki.notifications.channels
 import tasuki.notifications.tasks
 import tasuki.realtime.nodes
@@ -15,6 +16,7 @@ import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
 import tasuki.wiring.channels
 from tasuki.activity import ActivityService
+from tasuki.chat import ChatService, ChatSettings
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
@@ -44,6 +46,7 @@ from tasuki.wiring.settings import BadSetting, Settings
 
 _CAPABILITIES = (
     tasuki.accounts.tasks,
+    tasuki.chat.channels,
     tasuki.notifications.channels,
     tasuki.notifications.tasks,
     tasuki.realtime.nodes,
@@ -168,6 +171,7 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
     registry.add(Auditor, ActivityAuditor(activity))
     identity.add_services(registry)
     add_notifications(registry, settings)
+    registry.add(ChatService, ChatService(notices=ground.notices, settings=settings.chat))
     people: People = registry.get(People)
     registry.add(
         ReportService,
@@ -190,6 +194,7 @@ def _given(ground: Ground) -> Registry:
     registry.add(Notices, ground.notices)
     registry.add(WebSettings, ground.settings.web)
     registry.add(RealtimeSettings, ground.settings.realtime)
+    registry.add(ChatSettings, ground.settings.chat)
     registry.add(TasksSettings, ground.settings.tasks)
     registry.add(Catalogue, ground.declared.catalogue)
     namespaces = registry.add(Namespaces, Namespaces(*ground.declared.namespaces))

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from tasuki.accounts.settings import AccountsSettings
+from tasuki.chat.settings import ChatSettings
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.core.urls import async_url
 from tasuki.notifications.settings import NotificationsSettings
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     notifications: NotificationsSettings = Field(
         default=NotificationsSettings(), description="Notifications."
     )
+    chat: ChatSettings = Field(default=ChatSettings(), description="Rooms.")
     tasks: TasksSettings = Field(default=TasksSettings(), description="Background work.")
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")
 

@@ -70,10 +70,12 @@ def _create_chat() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
+    op.create_index("chat_rooms_created_by", "chat_rooms", ["created_by"])
     op.create_table(
         "chat_members",
         sa.Column("room_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("username", sa.Text(), nullable=True),
         sa.Column("since_seq", sa.BigInteger(), nullable=False),
         sa.Column("joined_at", _WHEN, server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["room_id"], ["chat_rooms.id"], ondelete="CASCADE"),
@@ -100,16 +102,32 @@ def _create_chat() -> None:
         unique=True,
         postgresql_where=sa.text("nonce IS NOT NULL"),
     )
+    _create_presence()
+
+
+def _create_presence() -> None:
+    op.create_table(
+        "chat_nodes",
+        sa.Column("node", sa.Uuid(), nullable=False),
+        sa.Column("seen_at", _WHEN, server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("node"),
+    )
     op.create_table(
         "chat_presence",
         sa.Column("room_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("node", sa.Uuid(), nullable=False),
         sa.Column("username", sa.Text(), nullable=False),
-        sa.Column("seen_at", _WHEN, server_default=sa.text("now()"), nullable=False),
         sa.Column("leaving_at", _WHEN, nullable=True),
         sa.ForeignKeyConstraint(["room_id"], ["chat_rooms.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("room_id", "user_id", "node"),
+    )
+    op.create_index("chat_presence_of_node", "chat_presence", ["node"])
+    op.create_index(
+        "chat_presence_leaving",
+        "chat_presence",
+        ["leaving_at"],
+        postgresql_where=sa.text("leaving_at IS NOT NULL"),
     )
 
 
@@ -117,6 +135,7 @@ def downgrade() -> None:
     """Take the step back."""
     for table in (
         "chat_presence",
+        "chat_nodes",
         "chat_messages",
         "chat_members",
         "chat_rooms",
