@@ -106,35 +106,48 @@ def wait_for(child: subprocess.Popen[str], log: Path, sign: str | Path) -> None:
         time.sleep(0.02)
 
 
-class Client:
-    """The process that orders, steered by lines of JSON; see `harness`."""
+class Steered:
+    """A child process that answers each line of JSON with one of its own."""
 
     def __init__(self, child: subprocess.Popen[str], log: Path) -> None:
         self.child = child
         self._log = log
-        self._read()
 
-    def burst(self, task: str, count: int) -> Measured:
-        """See `harness.burst`."""
-        return self._ask(do="burst", task=task, count=count)
+    def ask(self, **command: Any) -> dict[str, Any]:
+        """Have something done, and return what the child says of it."""
+        self.tell(**command)
+        return self.read()
 
-    def steady(self, task: str, per_s: float, seconds: float) -> Measured:
-        """See `harness.steady`."""
-        return self._ask(do="steady", task=task, per_s=per_s, seconds=seconds)
-
-    def _ask(self, **command: Any) -> Measured:
+    def tell(self, **command: Any) -> None:
+        """Have something done; `read` the answer later."""
         assert self.child.stdin is not None
         self.child.stdin.write(json.dumps(command) + "\n")
         self.child.stdin.flush()
-        return Measured(**self._read())
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Return the next answer."""
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line:
             raise SystemExit(f"{self._log.stem} ended:\n{self._log.read_text()[-3000:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+class Client(Steered):
+    """The process that orders; see `harness`."""
+
+    def __init__(self, child: subprocess.Popen[str], log: Path) -> None:
+        super().__init__(child, log)
+        self.read()
+
+    def burst(self, task: str, count: int) -> Measured:
+        """See `harness.burst`."""
+        return Measured(**self.ask(do="burst", task=task, count=count))
+
+    def steady(self, task: str, per_s: float, seconds: float) -> Measured:
+        """See `harness.steady`."""
+        return Measured(**self.ask(do="steady", task=task, per_s=per_s, seconds=seconds))
 
 
 @dataclass(frozen=True)
