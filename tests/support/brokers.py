@@ -125,6 +125,22 @@ class Valkey:
         with self._client() as client:
             client.script_flush()
 
+    def everything(self) -> dict[bytes, tuple[bytes, int]]:
+        """Return what it has: by its key what `go_back` takes, and the ms that it lives on."""
+        with self._client() as client:
+            kept = {key: (client.dump(key), client.pttl(key)) for key in client.scan_iter()}
+        return {key: (value, ttl) for key, (value, ttl) in kept.items() if value is not None}
+
+    def go_back(self, before: dict[bytes, tuple[bytes, int]]) -> None:
+        """Be as it was, as a machine is that lost its power before all was on its disk."""
+        with self._client() as client, client.pipeline(transaction=True) as steps:
+            steps.flushall()
+            steps.script_flush()
+            for key, (value, ttl) in before.items():
+                steps.restore(key, max(ttl, 0), value)
+            steps.execute()
+        self.cut()
+
     def cut(self) -> None:
         """See `Broker.cut`."""
         with self._client() as client:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -118,7 +118,10 @@ def add_doors(app: FastAPI) -> None:
 
     @app.post("/proof/say")
     async def say_here(request: Request, channel: str, word: str, how: How) -> dict[str, Any]:
-        position = await say(request.app.state.tasuki.get, channel, word, how)
+        try:
+            position = await say(request.app.state.tasuki.get, channel, word, how)
+        except Unavailable as exc:
+            raise HTTPException(503, exc.detail) from exc
         return {"position": as_pair(position)}
 
     add_sockets(app.router, "/proof/ws/{key}", _open)

@@ -84,6 +84,10 @@ class Truth:
             self.faults.append(f"{who}: {channel} has {word} at {place}, others {known}")
         self._places[channel, word].add(place)
 
+    def places_of(self, channel: str, word: str) -> set[Place]:
+        """Return where a word stands."""
+        return self._places[channel, word]
+
     @property
     def epochs(self) -> int:
         """How many epochs there were in all channels."""
@@ -249,7 +253,7 @@ def _out_of_turn(ok: Sequence[Line], truth: Truth) -> list[str]:
     for (party, channel, _), lines in turns.items():
         last: dict[str, int] = {}
         for line in sorted(lines, key=lambda line: int(line["n"])):
-            for epoch, offset in truth._places[channel, line["id"]]:
+            for epoch, offset in truth.places_of(channel, line["id"]):
                 if offset < last.get(epoch, 0):
                     faults.append(f"{party}: {line['id']} stands too early in {channel}")
                 last[epoch] = offset

@@ -74,7 +74,7 @@ def test_a_new_epoch_with_a_reset_and_the_state_is_good() -> None:
     assert judge_story(replace(GOOD, said=(), heard=heard)).is_good
 
 
-BAD = {
+BAD: dict[str, tuple[list[Any], str]] = {
     "a hole": ([stream("place", 0), said(1, "x"), said(3, "z")], "z came at ('e', 3)"),
     "twice at one place": (
         [stream("place", 0), said(1, "x"), said(1, "x")],

@@ -1,23 +1,12 @@
 """A short storm over channels in each run of the tests; long: ``./dev chaos --realtime``."""
 
-from collections.abc import Generator
 from pathlib import Path
-
-import pytest
 
 from chaos.house import House
 from chaos.realtime.storm import MODULE, LiveStorm
 from support.brokers import Valkey
 
 _SEED = 20_261
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Generator[Valkey]:
-    """A Valkey of this test's own."""
-    (tmp_path / "valkey").mkdir(mode=0o700)
-    with Valkey(tmp_path / "valkey") as made:
-        yield made
 
 
 async def test_who_listens_hears_all_once_and_in_order_or_is_told(
