@@ -107,6 +107,8 @@ class Crowd:
         """Do what the parent says, and return what it is answered."""
         if do == "count":
             return self.count(**how)
+        if do == "stay":
+            return self.stay(**how)
         self.open(**how)
         return {}
 
@@ -131,6 +133,7 @@ class Crowd:
         for start in range(0, len(requests), _AT_ONCE):
             opened = [_ask(port, request) for request in requests[start : start + _AT_ONCE]]
             rests = [_answer(connection, "200" if is_stream else "101") for connection in opened]
+            self._hear_all(0)  # those who are there are asked whether they live
             if is_stream:
                 self._follow(opened)
                 continue
@@ -170,6 +173,11 @@ class Crowd:
         """Let `listen` watch where the parent's words come from."""
         self._poll.register(stdin, select.EPOLLIN)
 
+    def _hear_all(self, within_s: float) -> None:
+        for fd, _ in self._poll.poll(within_s):
+            if fd in self._ears or fd in self._streams:
+                self._hear(fd)
+
     def _hear(self, fd: int) -> int:
         ear = self._ears.get(fd)
         if ear is None:
@@ -198,6 +206,13 @@ class Crowd:
                 raise Lost(f"{missing} messages did not arrive")
         self._check(messages, first, together)
         return {"last_at": heard_at, "reads": self._reads}
+
+    def stay(self, *, seconds: float) -> dict[str, Any]:
+        """Do what clients do by themselves, for a while."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._hear_all(1.0)
+        return {}
 
     def _check(self, messages: int, first: int, together: int) -> None:
         for ear in self._ears.values():

@@ -62,6 +62,10 @@ class Crowd:
         self._child.tell(do="count", messages=messages, first=first, together=together)
         return self._child.read
 
+    def stay(self, seconds: float) -> None:
+        """Let time pass; fails if the server closes a connection meanwhile."""
+        self._child.ask(do="stay", seconds=seconds)
+
 
 def over_http(stack: ExitStack, port: int) -> Publish:
     """Return how a server is told to publish that has a route for it."""
