@@ -9,18 +9,29 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from support.channels import Price
+from support.channels import Price, Remark
 from support.following import Events, following
 from support.live import Live, live_settings, running_live
 
 
 @pytest.fixture
-async def live(database_url: str, redis_url: str, tmp_path: Path) -> AsyncGenerator[Live]:
+def is_plain() -> bool:
+    """Whether the server knows ASGI and nothing of ours; a test may say so."""
+    return False
+
+
+@pytest.fixture
+async def live(
+    is_plain: bool, database_url: str, redis_url: str, tmp_path: Path
+) -> AsyncGenerator[Live]:
     """An application with channels of its own."""
     modules = ("support.jobs", "support.channels")
     settings = live_settings(database_url, redis_url, tmp_path, modules=modules)
-    async with running_live(settings) as running:
+    async with running_live(settings, is_plain=is_plain) as running:
         yield running
+
+
+on_any_server = pytest.mark.parametrize("is_plain", [False, True], ids=["ours", "any ASGI server"])
 
 
 async def publish(live: Live, channel: str, *values: int) -> None:
@@ -86,6 +97,23 @@ async def test_a_hostile_position_is_no_position(live: Live, last_id: str) -> No
         frame = await Events(answer).frame()
 
     assert "id" in frame
+
+
+@on_any_server
+async def test_a_slow_client_that_is_sent_away_comes_back_to_where_it_was(live: Live) -> None:
+    """The last place it is told stands behind all that waited for it, and not ahead."""
+    client, count, filling = await live.user("alice"), 90, "x" * 16_000
+    async with following(client, "prices:a") as events:
+        await events.frame()
+        for number in range(count):  # more than the kernel takes, less than cuts it off
+            await live.tasuki.publish("prices:a", Remark(text=f"{number} {filling}"))
+        await live.tasuki.stop_streams()
+        await live.tasuki.publish("prices:a", Remark(text=f"{count} {filling}"))
+        frames = [frame async for frame in events.frames()]
+
+    offsets = [json.loads(frame["data"])["offset"] for frame in frames if "data" in frame]
+    assert offsets == list(range(1, len(offsets) + 1))
+    assert int(frames[-1]["id"].rpartition(".")[2]) == offsets[-1] >= count
 
 
 async def test_json_lines_are_the_same_events(live: Live) -> None:

@@ -29,6 +29,17 @@ class Events:
                 fields[name] = value
         raise AssertionError("the stream ended")
 
+    async def frames(self) -> AsyncGenerator[dict[str, str]]:
+        """Return all frames that are still to come, up to the end of the stream."""
+        fields: dict[str, str] = {}
+        async for line in self._lines:
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            else:
+                yield fields
+                fields = {}
+
     async def until_over(self) -> None:
         """Read to the end of the stream."""
         async for _ in self._lines:

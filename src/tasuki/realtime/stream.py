@@ -60,10 +60,13 @@ class StreamConnection(Connection):
         return HEARTBEAT_S
 
     def _end(self, code: int, reason: str) -> None:
-        # What is wrong shows in the answer to the next request.
+        # What is wrong shows in the answer to the next request. Where to go on is said behind
+        # all that waits: a place that is ahead of what was sent would lose the rest.
         del reason
         if code == SLOW:
             self.wire.abort()
+        else:
+            self.outbox.put(Frame(self.place()))
         self.wire.wake()
 
     def place(self) -> bytes:
@@ -150,9 +153,8 @@ async def _until_gone(connection: StreamConnection, receive: Receive) -> None:
 
 
 async def _farewell(connection: StreamConnection, send: Send) -> None:
-    """End the response, and say once more where to go on."""
+    """End the response behind all that was written."""
     if connection.ended_with:
-        await send(_body(connection.place()))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -190,6 +190,7 @@ class AsgiWire:
         self._parts: deque[bytes] = deque()
         self._has_more = asyncio.Event()
         self._last: dict[str, Any] | None = None
+        self._is_over = False
         self._is_cut = False
 
     def write(self, parts: Sequence[bytes]) -> None:
@@ -199,16 +200,17 @@ class AsgiWire:
         self._has_more.set()
 
     def wake(self) -> None:
-        """Stop sending; the application says the last word itself."""
-        self._is_cut = True
+        """Stop when all was sent; the application says the last word itself."""
+        self._is_over = True
         self._has_more.set()
 
     def abort(self) -> None:
         """Stop sending; ASGI has no way to cut a client off, so its server must."""
+        self._is_cut = True
         self.wake()
 
     async def run(self) -> None:
-        """Send until woken or cancelled, or the last was sent.
+        """Send until cut or cancelled, or it is over and all was sent.
 
         Raises:
             TimeoutError: The client took nothing for ten seconds.
@@ -221,9 +223,10 @@ class AsgiWire:
             self.is_writable = True
             if self.on_writable is not None:
                 self.on_writable()  # and it may write more
-            if self._last is not None and not self._parts:
-                await self._deliver(self._last)
-                return
+            if self._is_over and not self._parts:
+                break
+        if self._last is not None and not self._is_cut:
+            await self._deliver(self._last)
 
     async def _deliver(self, message: dict[str, Any]) -> None:
         async with asyncio.timeout(_SEND_WITHIN_S):
@@ -252,7 +255,7 @@ class AsgiSocketWire(AsgiWire):
     def close(self, code: int, reason: str) -> None:
         """See `SocketWire.close`."""
         self._last = {"type": "websocket.close", "code": code, "reason": reason}
-        self._has_more.set()
+        self.wake()
 
 
 async def write_beside(wire: object, work: Coroutine[Any, Any, None]) -> None:
