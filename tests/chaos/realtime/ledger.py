@@ -153,6 +153,7 @@ class _StreamCheck:
         self._truth = truth
         self._at: dict[str, Place] = {}
         self._since_reset: dict[str, set[str]] = defaultdict(set)
+        self._needless: dict[str, str] = {}
 
     def faults_of(self, lines: Iterable[Line]) -> list[str]:
         """Return what is wrong; after a fault it goes on from there."""
@@ -163,7 +164,7 @@ class _StreamCheck:
                 wrong = list(self._step(line, places))
                 faults += [f"{self._who}: {fault}" for fault in wrong]
                 self._at |= places
-        return faults
+        return faults + [f"{self._who}: {fault}" for fault in self._needless.values()]
 
     def _step(self, line: Line, places: Mapping[str, Place]) -> Iterator[str]:
         moved: set[str] = set()
@@ -181,6 +182,8 @@ class _StreamCheck:
 
     def _said(self, line: Line, place: Place) -> Iterator[str]:
         channel, word = line["channel"], line["id"]
+        if channel in self._needless:
+            yield self._needless.pop(channel)
         epoch, offset = self._at.get(channel, ("", 0))
         if place != (epoch, offset + 1) or line["offset"] != place[1]:
             yield f"{word} came at {place} of {channel}, after {(epoch, offset)}"
@@ -192,10 +195,12 @@ class _StreamCheck:
     def _reset(self, channel: str, place: Place) -> Iterator[str]:
         before = self._at.get(channel)
         self._since_reset[channel].clear()
+        self._needless.pop(channel, None)
         if before is None:
             yield f"a reset of {channel}, where it had no place"
         elif before[0] == place[0] and abs(place[1] - before[1]) <= MOST_RECOVERED:
-            yield f"a reset of {channel} without need: from {before} to {place}"
+            # Needed only if that epoch is over: then nothing is said in it any more.
+            self._needless[channel] = f"a reset of {channel} without need: {before} to {place}"
 
 
 def _faults_of_sockets(who: str, lines: Iterable[Line], truth: Truth) -> list[str]:

@@ -66,6 +66,7 @@ def test_a_new_epoch_with_a_reset_and_the_state_is_good() -> None:
     heard = [
         stream("place", 0),
         said(1, "x"),
+        stream("reset", 0, channels=[A]),  # of an epoch that is gone already
         stream("reset", 1, "f", channels=[A]),
         {"who": "s", "kind": "stream", "what": "state", "channel": A, "ids": ["x", "y"]},
         said(2, "z", "f"),
@@ -95,6 +96,10 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "a reset for nothing": (
         [stream("place", 1), stream("reset", 2, channels=[A])],
         "without need",
+    ),
+    "a reset for nothing that goes on": (
+        [stream("place", 0), stream("reset", 1, channels=[A]), said(2, "y")],
+        "without need: ('e', 0) to ('e', 1)",
     ),
     "something else": (
         [stream("place", 0), said(1, "y"), said(2, "x")],

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from chaos.house import House
 from chaos.realtime.storm import MODULE, LiveStorm
 from support.brokers import Valkey
@@ -9,6 +11,7 @@ from support.brokers import Valkey
 _SEED = 20_261
 
 
+@pytest.mark.timeout(300)
 async def test_who_listens_hears_all_once_and_in_order_or_is_told(
     tmp_path: Path, database_url: str, valkey: Valkey
 ) -> None:
