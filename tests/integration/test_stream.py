@@ -116,6 +116,24 @@ async def test_a_slow_client_that_is_sent_away_comes_back_to_where_it_was(live: 
     assert int(frames[-1]["id"].rpartition(".")[2]) == offsets[-1] >= count
 
 
+async def test_a_server_that_stops_has_browsers_come_back_to_where_they_were(live: Live) -> None:
+    """An EventSource that gets any status but 200 never asks again (WHATWG HTML, 9.2.3)."""
+    client = await live.user("alice")
+    async with following(client, "prices:a") as events:
+        await events.frame()
+    await live.tasuki.stop_streams()
+
+    async with following(client, "prices:a", last_id=events.last_id) as put_off:
+        frames = [frame async for frame in put_off.frames()]
+    program = await client.get(
+        "/api/v1/events/stream?channel=prices:a", headers={"Accept": "application/jsonl"}
+    )
+
+    assert [set(frame) for frame in frames] == [{"id", "retry"}]
+    assert frames[0]["id"] == events.last_id
+    assert program.status_code == 503
+
+
 async def test_json_lines_are_the_same_events(live: Live) -> None:
     """For programs that have no parser of Server-Sent Events."""
     client = await live.user("alice")

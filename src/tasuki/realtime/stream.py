@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from tasuki.core.errors import Unavailable
 from tasuki.core.registry import Registry
 from tasuki.realtime.callers import Revocation, beginnings
 from tasuki.realtime.channels import Position
@@ -21,6 +22,8 @@ from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp, write_beside
 HEARTBEAT_S = 15
 """An idle stream says something this often, or proxies close it."""
 _ROTATE_AFTER_S = (540.0, 660.0)  # about ten minutes: a new request proves anew who is calling
+
+_END = {"type": "http.response.body", "body": b"", "more_body": False}
 
 StreamFormat = ServerSentEvents | JsonLines
 
@@ -98,6 +101,14 @@ class LiveStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client leaves, may not go on, or the server stops."""
+        try:
+            await self._stream(scope, receive, send)
+        except Unavailable as exc:
+            if isinstance(self._format, JsonLines):
+                raise
+            await self._put_off(send, exc.retry_after_s or 1)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         wire = scope.get("extensions", {}).get(EXTENSION) or AsgiWire(send, _body)
         connection = StreamConnection(
             self._user, self._format, wire, self._manager, address=address_of(scope)
@@ -114,6 +125,13 @@ class LiveStream:
                 self._manager.hub.detach(attached)
         finally:
             self._manager.disconnect(connection)
+
+    async def _put_off(self, send: Send, wait_s: float) -> None:
+        """Have a browser come back; of an answer that is no stream it would never ask again."""
+        wait_ms = round(wait_s * random.uniform(1_000, 3_000))  # noqa: S311  # no secret
+        await send(self._head())
+        await send(_body(self._format.place(self._since, retry_ms=wait_ms)))
+        await send(_END)
 
     async def _attach(self, connection: StreamConnection) -> Subscription:
         def begin(places: Places) -> None:
@@ -155,7 +173,7 @@ async def _until_gone(connection: StreamConnection, receive: Receive) -> None:
 async def _farewell(connection: StreamConnection, send: Send) -> None:
     """End the response behind all that was written."""
     if connection.ended_with:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send(_END)
 
 
 def _body(part: bytes) -> dict[str, Any]:

@@ -132,7 +132,8 @@ class Stream(Listener):
 
     def _take(self, last_id: str, kind: str, data: Any) -> None:
         self._last_id = last_id
-        places = dict(zip(self.channels, map(_place, last_id.split(";")[1:]), strict=True))
+        written = zip(self.channels, last_id.split(";")[1:], strict=True)
+        places = {channel: _place(text) for channel, text in written if text != "-"}
         if kind == "said":
             word = data["data"]["id"]
             self._said(data["channel"], word, offset=data["offset"], places=places)
