@@ -184,19 +184,20 @@ async def _serve(
 ) -> None:
     """Keep a connection among the others until it ends."""
     manager = services.get(ConnectionManager)
-    subscription = Subscription(
-        channels=connection.channels,
-        format=connection.format,
-        outbox=connection.outbox,
-        begins=await beginnings(connection.user, connection.channels, services),
-        on_begun=lambda _: None,
-        on_lost=lambda: connection.end(SHUTDOWN, "something was lost; load anew"),
-    )
     manager.connect(connection)
+    # Before it is asked where channels begin: who is sent away after that is noticed.
+    services.get(Revocation).watch(connection)
     try:
+        subscription = Subscription(
+            channels=connection.channels,
+            format=connection.format,
+            outbox=connection.outbox,
+            begins=await beginnings(connection.user, connection.channels, services),
+            on_begun=lambda _: None,
+            on_lost=lambda: connection.end(SHUTDOWN, "something was lost; load anew"),
+        )
         await manager.hub.attach(subscription, {})
         try:
-            services.get(Revocation).watch(connection)
             connection.outbox.open()
             await write_beside(connection.wire, _talk(connection, session, receive))
         finally:

@@ -140,6 +140,8 @@ class LiveStream:
             retry_ms = random.randint(1_000, 3_000)  # noqa: S311  # no secret
             connection.outbox.put(Frame(self._format.place(places, retry_ms=retry_ms)))
 
+        # Before it is asked where channels begin: who is sent away after that is noticed.
+        self._revocation.watch(connection)
         wanted = Subscription(
             channels=connection.channels,
             format=self._format,
@@ -149,7 +151,6 @@ class LiveStream:
             on_lost=lambda: None,
         )
         await self._manager.hub.attach(wanted, self._since)
-        self._revocation.watch(connection)
         return wanted
 
     def _head(self) -> dict[str, Any]:
