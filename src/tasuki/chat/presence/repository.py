@@ -45,10 +45,14 @@ class PresenceRepository:
         # A process that nobody knows would be taken for lost.
         await session.execute(insert(NodeRow).values(node=node).on_conflict_do_nothing())
         columns = ["room_id", "user_id", "node", "username"]
-        row = select(RoomRow.id, literal(user_id), literal(node), literal(username))
+        row = (
+            select(RoomRow.id, literal(user_id), literal(node), literal(username))
+            .where(RoomRow.id == room_id)
+            .with_for_update(read=True, key_share=True)  # or it might end meanwhile
+        )
         added = await session.execute(
             insert(PresenceRow)
-            .from_select(columns, row.where(RoomRow.id == room_id))
+            .from_select(columns, row)
             .on_conflict_do_update(
                 index_elements=["room_id", "user_id", "node"],
                 set_={"leaving_at": None, "username": username},
