@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from tasuki.accounts.router import router as accounts
 from tasuki.activity.router import router as activity
 from tasuki.chat.router import router as chat
+from tasuki.exports.router import guide as guide_exports
+from tasuki.exports.router import router as exports
 from tasuki.notifications.router import router as notifications
 from tasuki.realtime.admin_router import router as connections
 from tasuki.realtime.router import router as realtime
@@ -45,6 +47,8 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     for capability in (
         activity,
         reports,
+        exports,
+        guide_exports,
         replays,
         tasks,
         batches,

@@ -105,10 +105,23 @@ class Database:
 
     @asynccontextmanager
     async def driver(self) -> AsyncGenerator[Any]:
-        """Lend the driver's own connection (asyncpg), for COPY."""
-        async with self._engine.connect() as connection:
+        """Lend the driver's own connection (asyncpg), for COPY.
+
+        A block that fails leaves it in a state nobody knows, so it is closed then.
+
+        Raises:
+            Unavailable: The database cannot be reached.
+        """
+        with _faults_told():
+            connection = await self._engine.connect()
+        try:
             raw = await connection.get_raw_connection()
             yield raw.driver_connection
+        except BaseException:
+            await connection.invalidate()
+            raise
+        finally:
+            await connection.close()
 
     def pool_use(self) -> PoolUse:
         """Return how many connections are in use at this moment."""

@@ -166,7 +166,7 @@ async def task_result(
         registry_of(request).get(ArtifactStore).path(record.artifact.id),
         name=record.artifact.name,
         media_type=record.artifact.media_type,
-        sha256=record.artifact.sha256,
+        etag=record.artifact.sha256,
     )
 
 

@@ -10,8 +10,11 @@ from tasuki.core.errors import NotFound
 _MOST_NAME = 200
 
 
-def file_response(path: Path, *, name: str, media_type: str, sha256: str) -> FileResponse:
+def file_response(path: Path, *, name: str, media_type: str, etag: str) -> FileResponse:
     """Return an answer that sends a file, whole or the ranges asked for.
+
+    Args:
+        etag: Names these very bytes; without quotes.
 
     Raises:
         NotFound: The file is gone, e.g. because it expired a moment ago.
@@ -25,7 +28,7 @@ def file_response(path: Path, *, name: str, media_type: str, sha256: str) -> Fil
         stat_result=status,
         media_type=media_type,
         headers={
-            "ETag": f'"{sha256}"',
+            "ETag": f'"{etag}"',
             "Content-Disposition": disposition(name),
             "Cache-Control": "private, no-cache",
             "Content-Security-Policy": "default-src 'none'; sandbox",

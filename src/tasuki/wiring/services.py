@@ -6,20 +6,30 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import tasuki.accounts.datasets
 import tasuki.accounts.tasks
+import tasuki.activity.datasets
 import tasuki.chat.channels
+import tasuki.chat.datasets
+import tasuki.exports.tasks
 import tasuki.notifications.channels
 import tasuki.notifications.tasks
 import tasuki.realtime.nodes
 import tasuki.reports.tasks
+import tasuki.tasks.datasets
 import tasuki.tasks.replays.tasks
 import tasuki.tasks.tasks
 import tasuki.wiring.channels
 from tasuki.activity import ActivityService
 from tasuki.chat import ChatService, ChatSettings
 from tasuki.core.database import Database
+from tasuki.core.datasets import Dataset, Datasets
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
+from tasuki.exports.cleaner import ExportCleaner
+from tasuki.exports.copying import ExportSource
+from tasuki.exports.settings import ExportsSettings
+from tasuki.exports.spool import SpoolFolder
 from tasuki.realtime.broker import Broker
 from tasuki.realtime.channels import Namespace, Namespaces
 from tasuki.realtime.publisher import Publisher
@@ -45,17 +55,22 @@ from tasuki.wiring.people import ActivityAuditor, Identity
 from tasuki.wiring.settings import BadSetting, Settings
 
 _CAPABILITIES = (
+    tasuki.accounts.datasets,
     tasuki.accounts.tasks,
+    tasuki.activity.datasets,
     tasuki.chat.channels,
+    tasuki.chat.datasets,
+    tasuki.exports.tasks,
     tasuki.notifications.channels,
     tasuki.notifications.tasks,
     tasuki.realtime.nodes,
     tasuki.reports.tasks,
+    tasuki.tasks.datasets,
     tasuki.tasks.replays.tasks,
     tasuki.tasks.tasks,
     tasuki.wiring.channels,
 )
-"""The modules whose tasks, schedules and channels are always there."""
+"""The modules whose tasks, schedules, channels and datasets are always there."""
 
 
 class ModuleNotLoaded(BadSetting):
@@ -71,6 +86,7 @@ class Declared:
     provided: tuple[Provided[Any], ...] = ()
     hooks: tuple[Hooks, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
 
 
 def load_declared(modules: tuple[str, ...]) -> Declared:
@@ -84,6 +100,7 @@ def load_declared(modules: tuple[str, ...]) -> Declared:
     provided: list[Provided[Any]] = []
     hooks: list[Hooks] = []
     namespaces: list[Namespace] = []
+    datasets: list[Dataset] = []
     for module in (*_CAPABILITIES, *(_load(name) for name in modules)):
         catalogue.add_module(module)
         values = list(vars(module).values())
@@ -91,12 +108,14 @@ def load_declared(modules: tuple[str, ...]) -> Declared:
         provided += [value for value in values if isinstance(value, Provided)]
         hooks += [value for value in values if isinstance(value, Hooks)]
         namespaces += [value for value in values if isinstance(value, Namespace)]
+        datasets += [value for value in values if isinstance(value, Dataset)]
     return Declared(
         catalogue=catalogue,
         schedules=tuple(schedules),
         provided=tuple(provided),
         hooks=_of_all(hooks, catalogue),
         namespaces=tuple(namespaces),
+        datasets=tuple(datasets),
     )
 
 
@@ -182,9 +201,20 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
             renderer=ReportRenderer(),
         ),
     )
+    _add_exports(registry, settings)
     for own in ground.declared.provided:
         registry.offer(own.kind, own.make)
     return registry
+
+
+def _add_exports(registry: Registry, settings: Settings) -> None:
+    exports = registry.add(ExportsSettings, settings.exports)
+    folder = SpoolFolder(settings.files_folder / "exports", max_bytes=exports.max_bytes)
+    registry.add(SpoolFolder, folder)
+    registry.add(ExportCleaner, ExportCleaner(folder=folder, settings=exports))
+    registry.add(
+        ExportSource, ExportSource(settings.need_database_url(), timeout_s=exports.timeout_s)
+    )
 
 
 def _given(ground: Ground) -> Registry:
@@ -197,6 +227,7 @@ def _given(ground: Ground) -> Registry:
     registry.add(ChatSettings, ground.settings.chat)
     registry.add(TasksSettings, ground.settings.tasks)
     registry.add(Catalogue, ground.declared.catalogue)
+    registry.add(Datasets, Datasets(*ground.declared.datasets))
     namespaces = registry.add(Namespaces, Namespaces(*ground.declared.namespaces))
     registry.add(
         Publisher,

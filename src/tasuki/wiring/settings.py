@@ -22,6 +22,7 @@ from tasuki.accounts.settings import AccountsSettings
 from tasuki.chat.settings import ChatSettings
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.core.urls import async_url
+from tasuki.exports.settings import ExportsSettings
 from tasuki.notifications.settings import NotificationsSettings
 from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks.settings import FilesSettings, TasksSettings
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     )
     chat: ChatSettings = Field(default=ChatSettings(), description="Rooms.")
     tasks: TasksSettings = Field(default=TasksSettings(), description="Background work.")
+    exports: ExportsSettings = Field(default=ExportsSettings(), description="Exports.")
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")
 
     def need_database_url(self) -> str:

@@ -29,6 +29,7 @@ from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
 from tasuki.wiring.engines import build_dispatching, build_hooks, build_local
+from tasuki.wiring.exporting import exporting
 from tasuki.wiring.observing import add_observers
 from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.realtime import live, relaying
@@ -164,7 +165,10 @@ class Tasuki:
             self._local = build_local(ground, lambda own: build_services(own, users))
             self._local.start()
             try:
-                async with live(self.services, self.broker) as self._connections:
+                async with (
+                    exporting(self.services),
+                    live(self.services, self.broker) as self._connections,
+                ):
                     yield self
             finally:
                 self._connections = None

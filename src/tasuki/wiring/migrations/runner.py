@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import tasuki.accounts.models
 import tasuki.activity.models
 import tasuki.chat.models
+import tasuki.exports.models
 import tasuki.notifications.models
 import tasuki.realtime.models
 import tasuki.tasks.batches.models

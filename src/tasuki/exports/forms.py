@@ -1,0 +1,203 @@
+"""How rows look in a file: CSV, a JSON array, or a JSON object a line; plain or compressed.
+
+PostgreSQL writes the lines itself. What is added here is what stands before, between and after
+them, a quarter of a megabyte at a time.
+"""
+
+import sys
+import zlib
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Format = Literal["csv", "json", "ndjson"]
+Profile = Literal["data", "excel"]
+Encoding = Literal["identity", "gzip", "zstd"]
+
+_BOM = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 as something else
+_LEVEL = 1  # beyond it compressing takes longer than reading the rows
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """The form of an export's file.
+
+    Attributes:
+        profile: ``data`` loses nothing. ``excel`` is for people: a byte order mark, times without
+            a zone (UTC), and cells that a spreadsheet would run as a formula begin with ``'``.
+        member: For ``json``: the rows are this member of an object, instead of the whole.
+    """
+
+    format: Format
+    profile: Profile = "data"
+    encoding: Encoding = "identity"
+    member: str | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The type of the file before it is compressed (RFC 4180; RFC 8259)."""
+        return {
+            "csv": "text/csv; charset=utf-8; header=present",
+            "json": "application/json",
+            "ndjson": "application/x-ndjson",
+        }[self.format]
+
+    def file_name(self, stem: str) -> str:
+        """Return a file's name with the ending of this form."""
+        return f"{stem}.{self.format}"
+
+
+class Framing(Protocol):
+    """Adds to the lines what the form needs around them."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows went through."""
+        ...
+
+    def feed(self, lines: bytes) -> bytes:
+        """Take some of the lines; they may be cut anywhere."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what stands after the last line."""
+        ...
+
+
+class _Csv:
+    """Lines of CSV; one cell may have several."""
+
+    def __init__(self, *, has_bom: bool) -> None:
+        self._prefix = _BOM if has_bom else b""
+        self._is_quoted = False
+        self._lines = 0
+
+    @property
+    def rows(self) -> int:
+        return max(0, self._lines - 1)  # the first is the header
+
+    def feed(self, lines: bytes) -> bytes:
+        if b'"' not in lines:
+            self._lines += 0 if self._is_quoted else lines.count(b"\n")
+        else:
+            parts = lines.split(b'"')
+            outside = parts[1::2] if self._is_quoted else parts[::2]
+            self._lines += sum(part.count(b"\n") for part in outside)
+            self._is_quoted ^= len(parts) % 2 == 0
+        prefix, self._prefix = self._prefix, b""
+        return prefix + lines if prefix else lines
+
+    def end(self) -> bytes:
+        return self._prefix
+
+
+class _Ndjson:
+    """One object a line."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def feed(self, lines: bytes) -> bytes:
+        self.rows += lines.count(b"\n")
+        return lines
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Array:
+    """Objects between brackets. The last line break is held back: it may be the very last."""
+
+    def __init__(self, member: str | None) -> None:
+        self.rows = 0
+        self._prefix = f'{{"{member}": ['.encode() if member else b"["
+        self._suffix = b"]}\n" if member else b"]\n"
+        self._holds_break = False
+
+    def feed(self, lines: bytes) -> bytes:
+        self.rows += lines.count(b"\n")
+        prefix, self._prefix = self._prefix, b""
+        if self._holds_break:
+            prefix += b",\n"
+        self._holds_break = lines.endswith(b"\n")
+        return prefix + lines.removesuffix(b"\n").replace(b"\n", b",\n")
+
+    def end(self) -> bytes:
+        return self._prefix + self._suffix
+
+
+def framing_of(form: Form) -> Framing:
+    """Return what makes a file of this form from lines."""
+    if form.format == "csv":
+        return _Csv(has_bom=form.profile == "excel")
+    return _Ndjson() if form.format == "ndjson" else _Array(form.member)
+
+
+class Encoder(Protocol):
+    """Compresses, or does not."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take some bytes, and return what there is to send."""
+        ...
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        ...
+
+
+class _Identity:
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._compressor.compress(data)
+
+    def end(self) -> bytes:
+        return self._compressor.flush()
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._compressor = zstd.ZstdCompressor(_LEVEL)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._compressor.compress(data)
+
+    def end(self) -> bytes:
+        return self._compressor.flush()
+
+
+def encoder_of(encoding: Encoding) -> Encoder:
+    """Return what compresses (RFC 1952, RFC 8878)."""
+    if encoding == "gzip":
+        return _Gzip()
+    return _Zstd() if encoding == "zstd" else _Identity()
+
+
+def choose_encoding(accepted: str) -> Encoding:
+    """Choose by ``Accept-Encoding`` (RFC 9110, 12.5.3): zstd, then gzip, unless refused."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, _, parameters = part.strip().partition(";")
+        try:
+            weights[name.strip()] = float(parameters.strip().removeprefix("q=") or 1)
+        except ValueError:
+            weights[name.strip()] = 0
+    best: Encoding = "identity"
+    for encoding in ("gzip", "zstd"):
+        if weights.get(encoding, 0) > 0:
+            best = encoding
+    return best

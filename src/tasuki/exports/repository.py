@@ -1,0 +1,201 @@
+"""SQL of exports: the statement whose rows are copied out, and the table of runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, asyncpg
+
+from tasuki.core.database import Session
+from tasuki.core.datasets import Kind
+from tasuki.exports.forms import Form
+from tasuki.exports.models import ExportRow
+from tasuki.exports.query import Condition, ExportQuery
+from tasuki.exports.records import ExportRun
+
+_RFC_3339 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+_FOR_PEOPLE = "YYYY-MM-DD HH24:MI:SS"
+# What a spreadsheet takes for a formula (OWASP, CSV injection), and their full-width forms.
+_FORMULA_STARTS = "=+-@\t\r＝＋－＠"
+_SILENT_FOR = timedelta(seconds=30)
+_LOST = "The process that wrote it is gone."
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with its arguments, as the driver takes them, and how COPY is to write the rows."""
+
+    sql: str
+    arguments: tuple[Any, ...]
+    copy_options: Mapping[str, Any]
+
+
+def statement_of(query: ExportQuery, form: Form) -> Statement:
+    """Return the statement whose rows COPY writes in the lines of a form."""
+    rows = _rows(query, form)
+    if form.format == "csv":
+        return _compiled(rows, {"format": "csv", "header": True})
+    # CSV whose quote and separator cannot occur in JSON, so that each line is just its text.
+    lines = rows.subquery("_row")
+    objects = select(func.row_to_json(literal_column("_row"))).select_from(lines)
+    return _compiled(objects, {"format": "csv", "quote": "\x01", "delimiter": "\x02"})
+
+
+def count_of(query: ExportQuery) -> Statement:
+    """Return the statement that counts the rows."""
+    counted = _chosen(query, query.dataset.rows.subquery("_all")).subquery("_counted")
+    return _compiled(select(func.count()).select_from(counted), {})
+
+
+def _rows(query: ExportQuery, form: Form) -> Select[Any]:
+    table = query.dataset.rows.subquery("_all")
+    kinds = query.dataset.columns
+    shown = [_shown(table.c[name], kinds[name], form).label(name) for name in query.columns]
+    order = [
+        table.c[name].desc() if is_descending else table.c[name].asc()
+        for name, is_descending in query.sort
+    ]
+    return _chosen(query, table).with_only_columns(*shown).order_by(*order)
+
+
+def _chosen(query: ExportQuery, table: Subquery) -> Select[Any]:
+    conditions = [_where(table.c[one.column], one) for one in query.conditions]
+    if query.owner_id is not None:
+        owner = query.dataset.owner
+        conditions.append(table.c[owner] == query.owner_id if owner else false())
+    return select(table).where(*conditions).limit(query.limit)
+
+
+def _where(column: ColumnElement[Any], condition: Condition) -> ColumnElement[bool]:
+    if condition.operator == "is":
+        return column.in_(condition.values)
+    [bound] = condition.values
+    return column >= bound if condition.operator == "from" else column < bound
+
+
+def _shown(column: ColumnElement[Any], kind: Kind, form: Form) -> ColumnElement[Any]:
+    """Return a column as it stands in the file."""
+    if kind == "timestamp":
+        pattern = _FOR_PEOPLE if form.profile == "excel" else _RFC_3339
+        return func.to_char(func.timezone("UTC", column), pattern)
+    if form.format != "csv":
+        # A value of the type json may have line breaks of its own.
+        return cast(column, JSONB) if kind == "json" else column
+    if kind == "list":
+        column = cast(func.to_json(column), Text)
+    elif kind in {"json", "boolean"}:
+        column = cast(column, Text)
+    if form.profile == "excel" and kind in {"text", "json", "list"}:
+        starts = func.strpos(_FORMULA_STARTS, func.left(column, 1)) > 0
+        return case((and_(column != "", starts), func.concat("'", column)), else_=column)
+    return column
+
+
+def _compiled(statement: Select[Any], copy_options: Mapping[str, Any]) -> Statement:
+    compiled = statement.compile(
+        dialect=asyncpg.dialect(),  # type: ignore[no-untyped-call]  # its stubs say nothing
+        compile_kwargs={"render_postcompile": True},
+    )
+    names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
+    return Statement(str(compiled), tuple(compiled.params[name] for name in names), copy_options)
+
+
+class ExportRepository:
+    """Reads and writes exports within somebody's unit of work."""
+
+    async def add(self, session: Session, values: Mapping[str, Any], *, keep_s: float) -> None:
+        """Note an export that begins."""
+        expires_at = func.now() + timedelta(seconds=keep_s)
+        await session.execute(
+            insert(ExportRow).values(state="running", expires_at=expires_at, **values)
+        )
+
+    async def tell(self, session: Session, run_id: UUID, values: Mapping[str, Any]) -> None:
+        """Note how far an export is, or how it ended."""
+        await session.execute(
+            update(ExportRow)
+            .where(ExportRow.id == run_id, ExportRow.state == "running")
+            .values(seen_at=func.now(), **values)
+        )
+
+    async def find(self, session: Session, run_id: UUID) -> ExportRun | None:
+        """Return an export that has not expired."""
+        found = await session.execute(
+            select(ExportRow, _is_lost()).where(
+                ExportRow.id == run_id, ExportRow.expires_at > func.now()
+            )
+        )
+        row = found.one_or_none()
+        return None if row is None else _record(row[0], is_lost=row[1])
+
+    async def of_owner(
+        self, session: Session, owner_id: int, *, before: UUID | None, limit: int
+    ) -> list[ExportRun]:
+        """Return a user's exports, the newest first."""
+        statement = (
+            select(ExportRow, _is_lost())
+            .where(ExportRow.owner_id == owner_id, ExportRow.expires_at > func.now())
+            .order_by(ExportRow.id.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            statement = statement.where(ExportRow.id < before)
+        found = await session.execute(statement)
+        return [_record(row, is_lost=is_lost) for row, is_lost in found]
+
+    async def delete_expired(self, session: Session, *, limit: int) -> list[UUID]:
+        """Delete the rows of exports that are over and expired; return their ids."""
+        expired = (
+            select(ExportRow.id)
+            .where(
+                ExportRow.expires_at < func.now(),
+                or_(ExportRow.state != "running", _is_lost()),
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        deleted = await session.scalars(
+            delete(ExportRow).where(ExportRow.id.in_(expired)).returning(ExportRow.id)
+        )
+        return list(deleted)
+
+
+def _is_lost() -> ColumnElement[bool]:
+    return and_(ExportRow.state == "running", ExportRow.seen_at < func.now() - _SILENT_FOR)
+
+
+def _record(row: ExportRow, *, is_lost: bool) -> ExportRun:
+    return ExportRun(
+        id=row.id,
+        owner_id=row.owner_id,
+        dataset=row.dataset,
+        format=row.format,  # type: ignore[arg-type]  # we wrote it
+        profile=row.profile,  # type: ignore[arg-type]  # as above
+        encoding=row.encoding,  # type: ignore[arg-type]  # as above
+        state="failed" if is_lost else row.state,  # type: ignore[arg-type]  # as above
+        rows=row.rows,
+        bytes=row.bytes,
+        sha256=row.sha256,
+        error=_LOST if is_lost else row.error,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

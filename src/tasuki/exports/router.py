@@ -1,0 +1,249 @@
+"""Exports over HTTP: rows as a download, as a task, and the file of an earlier download."""
+
+from base64 import b64encode
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from tasuki.core.datasets import Dataset
+from tasuki.exports.errors import ExportNotFound, ExportRunning
+from tasuki.exports.forms import Form, Format, Profile, choose_encoding
+from tasuki.exports.query import ExportQuery, read_query
+from tasuki.exports.response import ExportResponse
+from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
+from tasuki.exports.service import ExportService, asked, owned_by
+from tasuki.exports.tasks import run_export
+from tasuki.tasks import TaskService
+from tasuki.tasks.callers import read_id
+from tasuki.tasks.schemas import TaskOut
+from tasuki.web.audit import Auditor
+from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, provided
+from tasuki.web.downloads import file_response
+from tasuki.web.late import LateResponse, LateRoute
+from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.principal import Principal
+
+router = APIRouter(prefix="/exports", tags=["exports"], route_class=LateRoute)
+
+_RESERVED = frozenset({"format", "profile", "columns", "sort", "limit", "filename"})
+_FILE = {
+    "content": {
+        "text/csv": {"schema": {"type": "string"}},
+        "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+        "application/x-ndjson": {"schema": {"type": "string"}},
+    },
+    "description": "The rows. A transfer that breaks off is not whole.",
+}
+
+Exports = Annotated[ExportService, provided(ExportService)]
+Audit = Annotated[Auditor, provided(Auditor)]
+AcceptEncoding = Annotated[str, Header()]
+
+
+@router.get("")
+async def list_datasets(user: CurrentUser, exports: Exports) -> DatasetsOut:
+    """List what you may export, with columns, filters and orders."""
+    return DatasetsOut(items=[DatasetOut.of(one) for one in exports.of_user(user)])
+
+
+@router.get("/runs")
+async def list_runs(
+    user: CurrentUser,
+    session: DbSession,
+    exports: Exports,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ExportRunOut]:
+    """List your downloads that can still be fetched again, newest first."""
+    found = await exports.runs(session, user, before=read_id(cursor), limit=limit + 1)
+    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    return Page(items=[ExportRunOut.of(run) for run in found[:limit]], next=more)
+
+
+@router.get("/runs/{run_id}")
+async def get_run(
+    user: CurrentUser, session: DbSession, exports: Exports, run_id: UUID
+) -> ExportRunOut:
+    """Tell whether a download is whole, and what its file must be."""
+    return ExportRunOut.of(await exports.run(session, run_id, user=user))
+
+
+@router.head("/runs/{run_id}/file", include_in_schema=False)
+@router.get("/runs/{run_id}/file", responses={200: _FILE}, response_class=Response)
+async def get_file(
+    user: CurrentUser, session: DbSession, exports: Exports, run_id: UUID
+) -> Response:
+    """Fetch the file of a download again, or what is missing of it (with `Range`)."""
+    run = await exports.run(session, run_id, user=user)
+    if run.state == "running":
+        raise ExportRunning("The file is still being written.", retry_after_s=1)
+    if run.state == "failed" or run.sha256 is None:
+        raise ExportNotFound(f"This export failed, so there is no file. {run.error or ''}".strip())
+    form = Form(format=run.format, profile=run.profile, encoding=run.encoding)
+    response = file_response(
+        exports.folder.path(run_id),
+        name=form.file_name(run.dataset),
+        media_type=form.media_type,
+        etag=run_id.hex,
+    )
+    # RFC 9530: of the bytes as they are sent.
+    digest = b64encode(bytes.fromhex(run.sha256)).decode()
+    response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
+    if run.encoding != "identity":
+        response.headers["Content-Encoding"] = run.encoding
+    return response
+
+
+@router.get("/{dataset}", responses={200: _FILE}, response_class=Response)
+async def export(
+    request: Request,
+    user: CurrentUser,
+    session: DbSession,
+    exports: Exports,
+    audit: Audit,
+    dataset: str,
+    format: Format = "csv",  # noqa: A002  # as in the address
+    profile: Profile = "data",
+    columns: Annotated[list[str] | None, Query(description="Names; also with commas.")] = None,
+    sort: Annotated[list[str] | None, Query(description="Names; `-` before: descending.")] = None,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    filename: Annotated[FileName | None, Query(description="Without its ending.")] = None,
+    accept_encoding: AcceptEncoding = "",
+) -> Response:
+    """Download rows. All other parameters are filters of the dataset.
+
+    `X-Export-Id` names the export: it tells whether all is there, and has the file for an hour.
+    """
+    declared = exports.dataset(dataset, user)
+    names = [name for name in request.query_params if name not in _RESERVED]
+    query = _query(
+        declared,
+        user,
+        columns=_split(columns),
+        sort=_split(sort),
+        filters={name: request.query_params.getlist(name) for name in names},
+        limit=limit,
+    )
+    form = Form(format=format, profile=profile, encoding=choose_encoding(accept_encoding))
+    await _write_down(audit, session, user, query)
+    name = form.file_name(filename or dataset)
+    return LateResponse(ExportResponse(exports, user, query, form, name=name))
+
+
+@router.post(
+    "/{dataset}",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={200: {"model": TaskOut, "description": "Ordered before, with this key."}},
+)
+async def order_export(
+    user: CurrentUser,
+    session: DbSession,
+    exports: Exports,
+    tasks: Annotated[TaskService, provided(TaskService)],
+    audit: Audit,
+    dataset: str,
+    order: ExportOrder,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> TaskOut:
+    """Order the same as a task: watch it at `Location`, its file stays with it."""
+    declared = exports.dataset(dataset, user)
+    filters = {
+        name: [value] if isinstance(value, str) else value for name, value in order.filters.items()
+    }
+    query = _query(
+        declared,
+        user,
+        columns=order.columns,
+        sort=order.sort,
+        filters=filters,
+        limit=order.limit,
+    )
+    await _write_down(audit, session, user, query)
+    args = order.model_dump() | {
+        "dataset": dataset,
+        "rows_of": query.owner_id,
+        "filters": {name: value for name, value in filters.items() if name != declared.owner},
+    }
+    task = run_export.having(owner_id=user.id, idempotency_key=key)
+    handle = await tasks.enqueue(session, task, args)
+    if not handle.is_new:
+        response.status_code = HTTPStatus.OK
+    response.headers["Location"] = f"/api/v1/tasks/{handle.id}"
+    return TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
+
+
+guide = APIRouter(tags=["exports"], route_class=LateRoute)
+"""The two addresses that people know from the guide."""
+
+
+@guide.get("/export/users-csv", responses={200: _FILE}, response_class=Response)
+async def export_users_csv(
+    user: CurrentUser,
+    session: DbSession,
+    exports: Exports,
+    audit: Audit,
+    profile: Profile = "data",
+    accept_encoding: AcceptEncoding = "",
+) -> Response:
+    """Download all users as CSV: `id,name,email,created_at`; needs the scope `export:pii`."""
+    form = Form(format="csv", profile=profile, encoding=choose_encoding(accept_encoding))
+    query = _all_users(exports, user, ("id", "name", "email", "created_at"))
+    await _write_down(audit, session, user, query)
+    return LateResponse(ExportResponse(exports, user, query, form, name="users.csv"))
+
+
+@guide.get("/stream/users", responses={200: _FILE}, response_class=Response)
+async def stream_users(
+    user: CurrentUser,
+    session: DbSession,
+    exports: Exports,
+    audit: Audit,
+    accept_encoding: AcceptEncoding = "",
+) -> Response:
+    """Stream all users as `{"users": [{id, username, name, email, created_at}, …]}`."""
+    form = Form(format="json", member="users", encoding=choose_encoding(accept_encoding))
+    query = _all_users(exports, user, ("id", "username", "name", "email", "created_at"))
+    await _write_down(audit, session, user, query)
+    return LateResponse(ExportResponse(exports, user, query, form, name=None))
+
+
+def _all_users(exports: ExportService, user: Principal, columns: tuple[str, ...]) -> ExportQuery:
+    return _query(exports.dataset("users", user), user, columns=columns, filters={})
+
+
+def _query(
+    dataset: Dataset,
+    user: Principal,
+    *,
+    columns: list[str] | tuple[str, ...],
+    filters: dict[str, list[str]],
+    sort: list[str] | None = None,
+    limit: int | None = None,
+) -> ExportQuery:
+    """Return what a user asks for, as far as it is theirs."""
+    # Whose rows is no filter like others: it decides about the right to them.
+    others = {name: values for name, values in filters.items() if name != dataset.owner}
+    asked_owner = filters.get(dataset.owner, []) if dataset.owner else []
+    return read_query(
+        dataset,
+        columns=columns,
+        sort=sort or (),
+        filters=others,
+        limit=limit,
+        owner_id=owned_by(dataset, user, asked_owner),
+    )
+
+
+async def _write_down(
+    audit: Auditor, session: DbSession, user: Principal, query: ExportQuery
+) -> None:
+    """Note who exported other people's rows."""
+    if query.owner_id != user.id:
+        await audit.note(session, user, "export", f"dataset:{query.dataset.name} {asked(query)}")
+
+
+def _split(names: list[str] | None) -> list[str]:
+    return [name for text in names or () for name in text.split(",") if name]

@@ -1,0 +1,268 @@
+"""Decides who may export what, how many exports run at once, and how one is told of.
+
+Knows nothing of HTTP and SQL.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from tasuki.core.background import Background
+from tasuki.core.database import Database, Session
+from tasuki.core.datasets import Dataset, Datasets
+from tasuki.core.errors import Forbidden, TasukiError, ValidationFailed
+from tasuki.core.ids import new_id
+from tasuki.core.logging import get_logger
+from tasuki.exports.copying import Copier
+from tasuki.exports.errors import (
+    DatasetNotFound,
+    ExportFailed,
+    ExportNotFound,
+    TooManyExports,
+)
+from tasuki.exports.forms import Form
+from tasuki.exports.query import ExportQuery
+from tasuki.exports.records import ExportRun
+from tasuki.exports.repository import ExportRepository
+from tasuki.exports.settings import ExportsSettings
+from tasuki.exports.spool import Spool, SpoolFolder
+from tasuki.web.principal import Principal
+
+log = get_logger(__name__)
+
+_TELL_EVERY_S = 1.0
+_FINISH_WITHIN_S = 0.7  # a client that leaves may come back for the rest, if that is here so soon
+_TRY_AGAIN_S = 2
+
+
+class Production:
+    """An export on its way into its file."""
+
+    def __init__(self, run_id: UUID, spool: Spool) -> None:
+        self.run_id = run_id
+        self.spool = spool
+        self.task: asyncio.Task[None] | None = None
+        self._told_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is time to tell how far it is."""
+        now = time.monotonic()
+        if now - self._told_at < _TELL_EVERY_S:
+            return False
+        self._told_at = now
+        return True
+
+
+class ExportService:
+    """Exports of one process."""
+
+    def __init__(
+        self,
+        *,
+        datasets: Datasets,
+        database: Database,
+        copier: Copier,
+        folder: SpoolFolder,
+        settings: ExportsSettings,
+        repository: ExportRepository | None = None,
+    ) -> None:
+        self.datasets = datasets
+        self.folder = folder
+        self._database = database
+        self._copier = copier
+        self._settings = settings
+        self._runs = repository or ExportRepository()
+        self._running: Counter[int] = Counter()
+        self._producing = Background()
+
+    async def close(self) -> None:
+        """Interrupt what runs."""
+        await self._producing.close()
+
+    def of_user(self, user: Principal) -> list[Dataset]:
+        """Return the datasets that a user may export anything of."""
+        return [one for one in self.datasets if one.owner or _sees_all(user, one)]
+
+    def dataset(self, name: str, user: Principal) -> Dataset:
+        """Return a dataset.
+
+        Raises:
+            DatasetNotFound: There is none of this name.
+            Forbidden: It is not for this user.
+        """
+        found = self.datasets.by_name.get(name)
+        if found is None:
+            known = ", ".join(one.name for one in self.of_user(user))
+            raise DatasetNotFound(f"There is no dataset {name[:60]!r}; there is: {known}.")
+        if found.owner is None and not _sees_all(user, found):
+            needed = f"the scope {found.scope}" if found.scope else "an admin"
+            raise Forbidden(f"Exporting {found.name} needs {needed}.")
+        return found
+
+    async def begin(self, user: Principal, query: ExportQuery, form: Form) -> Production:
+        """Begin to export into a file, and return once there is something in it.
+
+        Raises:
+            TooManyExports: As many run as may.
+            ExportFailed: The database or the disk refuses.
+            Unavailable: The database does not answer.
+        """
+        self._take_slot(user.id)
+        run_id = new_id()
+        production = Production(run_id, self.folder.create(run_id))
+        try:
+            await self._note(user, query, form, run_id)
+        except BaseException:
+            self._free_slot(user.id)
+            raise
+        production.task = self._producing.start(
+            self._produce(user.id, production, query, form), name="export"
+        )
+        try:
+            await production.spool.read(0, most=1)
+        except BaseException:
+            self.leave(production)
+            raise
+        return production
+
+    def leave(self, production: Production) -> None:
+        """Care for the rest of an export whose client is served, or gone.
+
+        What is whole stays to be fetched again. What is not gets a moment to become so, then it
+        is given up, so that nobody's query runs for nobody.
+        """
+        _ = self._producing.start(self._settle(production), name="export-settle")
+
+    async def run(self, session: Session, run_id: UUID, *, user: Principal) -> ExportRun:
+        """Return an export of a user.
+
+        Raises:
+            ExportNotFound: There is none, it is somebody else's, or it has expired.
+        """
+        found = await self._runs.find(session, run_id)
+        if found is None or found.owner_id != user.id:
+            raise ExportNotFound(f"There is no export {run_id} of yours; it may have expired.")
+        return found
+
+    async def runs(
+        self, session: Session, user: Principal, *, before: UUID | None, limit: int
+    ) -> list[ExportRun]:
+        """Return a user's exports that have not expired, the newest first."""
+        return await self._runs.of_owner(session, user.id, before=before, limit=limit)
+
+    def _take_slot(self, user_id: int) -> None:
+        most, own = self._settings.at_once, self._settings.per_user
+        if self._running.total() >= most:
+            raise TooManyExports(f"{most} exports run already.", retry_after_s=_TRY_AGAIN_S)
+        if self._running[user_id] >= own:
+            raise TooManyExports(f"{own} of your exports run.", retry_after_s=_TRY_AGAIN_S)
+        self._running[user_id] += 1
+
+    def _free_slot(self, user_id: int) -> None:
+        self._running[user_id] -= 1
+        if not self._running[user_id]:
+            del self._running[user_id]
+
+    async def _note(self, user: Principal, query: ExportQuery, form: Form, run_id: UUID) -> None:
+        values = {
+            "id": run_id,
+            "owner_id": user.id,
+            "dataset": query.dataset.name,
+            "format": form.format,
+            "profile": form.profile,
+            "encoding": form.encoding,
+            "asked": asked(query),
+        }
+        async with self._database.unit_of_work() as session:
+            await self._runs.add(session, values, keep_s=self._settings.keep_s)
+
+    async def _produce(
+        self, user_id: int, production: Production, query: ExportQuery, form: Form
+    ) -> None:
+        spool = production.spool
+
+        async def tell(rows: int) -> None:
+            if production.is_due():
+                await self._tell(production.run_id, rows=rows, bytes=spool.size)
+
+        try:
+            rows = await self._copier.copy(query, form, spool.write, tell=tell)
+            sha256 = await spool.finish()
+        except BaseException as exc:
+            spool.fail(ExportFailed("The export was given up.") if _is_cancel(exc) else exc)
+            await self._tell(production.run_id, state="failed", error=_reason(exc))
+            if not isinstance(exc, TasukiError | asyncio.CancelledError):
+                log.exception("export_failed", run_id=str(production.run_id))
+        else:
+            await self._tell(
+                production.run_id, state="complete", rows=rows, bytes=spool.size, sha256=sha256
+            )
+        finally:
+            self._free_slot(user_id)
+
+    async def _settle(self, production: Production) -> None:
+        task = production.task
+        if task is not None and not task.done():
+            await asyncio.wait({task}, timeout=_FINISH_WITHIN_S)
+            task.cancel()
+            await asyncio.wait({task})
+        production.spool.close()
+
+    async def _tell(self, run_id: UUID, **values: Any) -> None:
+        try:
+            async with asyncio.timeout(5), self._database.unit_of_work() as session:
+                await self._runs.tell(session, run_id, values)
+        except (TasukiError, TimeoutError) as exc:
+            # Whoever asks sees an export that has been silent for long, which is one that failed.
+            log.warning("export_not_told", run_id=str(run_id), error=str(exc))
+
+
+def asked(query: ExportQuery) -> dict[str, Any]:
+    """Return what a query asks for, as JSON, for the record."""
+    return {
+        "columns": list(query.columns),
+        "filters": [
+            asdict(one) | {"values": [str(v) for v in one.values]} for one in query.conditions
+        ],
+        "sort": [f"-{name}" if is_descending else name for name, is_descending in query.sort],
+        "owner_id": query.owner_id,
+        "limit": query.limit,
+    }
+
+
+def owned_by(dataset: Dataset, user: Principal, owner: Sequence[str]) -> int | None:
+    """Return whose rows a user exports; none: everybody's.
+
+    Args:
+        owner: Whose rows were asked for, as the request says it.
+
+    Raises:
+        DatasetNotFound: They are somebody else's.
+        ValidationFailed: It is no number.
+    """
+    if not owner:
+        return None if _sees_all(user, dataset) else user.id
+    if len(owner) > 1 or not owner[0].isascii() or not owner[0].isdigit():
+        raise ValidationFailed(f"{dataset.owner}: one number of a user")
+    wanted = int(owner[0][:18])
+    if wanted != user.id and not _sees_all(user, dataset):
+        raise DatasetNotFound("There is nothing of that user for you.")
+    return wanted
+
+
+def _sees_all(user: Principal, dataset: Dataset) -> bool:
+    return user.is_admin or (dataset.scope is not None and user.has_scope(dataset.scope))
+
+
+def _is_cancel(exc: BaseException) -> bool:
+    return isinstance(exc, asyncio.CancelledError)
+
+
+def _reason(exc: BaseException) -> str:
+    if _is_cancel(exc):
+        return "The client left before the file was whole."
+    return exc.detail if isinstance(exc, TasukiError) else "Something broke on our side."

@@ -1,0 +1,159 @@
+"""The file behind every download.
+
+It is written as fast as the database gives, and read as fast as the client takes. So a slow client
+holds a file and no connection to the database, and what it has not got yet can be fetched again.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from uuid import UUID
+
+from tasuki.core.errors import ValidationFailed
+from tasuki.exports.errors import ExportFailed
+
+_MODE_FILE, _MODE_FOLDER = 0o600, 0o700
+_PART = ".part"
+
+
+class Spool:
+    """One file, written at its end and read from its beginning at the same time.
+
+    It has its name once it is whole.
+
+    Attributes:
+        size: Bytes written so far.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        self._path = path
+        self._part = path.with_suffix(_PART)
+        self._max_bytes = max_bytes
+        self._hash = hashlib.sha256()
+        self._file = -1
+        self._grown = asyncio.Event()
+        self.size = 0
+        self.is_whole = False
+        self.fault: BaseException | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            ExportFailed: The disk is full, or cannot be written.
+            ValidationFailed: The file grows over ``TASUKI_EXPORTS__MAX_BYTES``.
+        """
+        if self.size + len(data) > self._max_bytes:
+            raise ValidationFailed(f"the file is larger than {self._max_bytes} bytes")
+        try:
+            await asyncio.to_thread(self._write, data)
+        except OSError as exc:
+            raise _told(exc) from exc
+        self.size += len(data)
+        self._grown.set()
+
+    async def finish(self) -> str:
+        """Give the whole file its name, and return its SHA-256 in hexadecimal.
+
+        Raises:
+            ExportFailed: The disk is full, or cannot be written.
+        """
+        try:
+            await asyncio.to_thread(self._finish)
+        except OSError as exc:
+            raise _told(exc) from exc
+        self.is_whole = True
+        self._grown.set()
+        return self._hash.hexdigest()
+
+    def fail(self, fault: BaseException) -> None:
+        """Let whoever reads know that there will be no more; the file is deleted."""
+        self.fault = fault
+        self._grown.set()
+        self._part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file, once nobody writes or reads it any more."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    async def read(self, offset: int, *, most: int) -> bytes:
+        """Return bytes from a place on as soon as there are any; nothing at the end.
+
+        Raises:
+            BaseException: What `fail` was told; there will be no more.
+        """
+        while self.size <= offset:
+            if self.fault is not None:
+                raise self.fault
+            if self.is_whole:
+                return b""
+            self._grown.clear()
+            await self._grown.wait()
+        if self.fault is not None:
+            raise self.fault
+        return await asyncio.to_thread(os.pread, self._file, min(most, self.size - offset), offset)
+
+    def _write(self, data: bytes) -> None:
+        if self._file < 0:
+            self._part.parent.mkdir(mode=_MODE_FOLDER, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._file = os.open(self._part, flags, _MODE_FILE)
+        self._hash.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._file, view) :]
+
+    def _finish(self) -> None:
+        self._part.rename(self._path)
+
+
+class SpoolFolder:
+    """Where the files of exports are.
+
+    Args:
+        folder: Shared by the web processes, so that each can send what another wrote.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def create(self, run_id: UUID) -> Spool:
+        """Begin a file."""
+        return Spool(self.path(run_id), max_bytes=self._max_bytes)
+
+    def path(self, run_id: UUID) -> Path:
+        """Return where the whole file of an export is."""
+        return self._folder / run_id.hex
+
+    async def delete(self, run_ids: Iterable[UUID]) -> None:
+        """Delete files; one that is gone already is fine."""
+        await asyncio.to_thread(self._delete, list(run_ids))
+
+    async def delete_older_than(self, age_s: float) -> int:
+        """Delete what nobody has touched for so long, whatever it is; return how much that was."""
+        return await asyncio.to_thread(self._delete_older_than, age_s)
+
+    def _delete(self, run_ids: list[UUID]) -> None:
+        for run_id in run_ids:
+            self.path(run_id).unlink(missing_ok=True)
+            self.path(run_id).with_suffix(_PART).unlink(missing_ok=True)
+
+    def _delete_older_than(self, age_s: float) -> int:
+        limit = time.time() - age_s
+        old = [path for path in self._folder.glob("*") if path.stat().st_mtime < limit]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+
+def _told(exc: OSError) -> ExportFailed:
+    if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ExportFailed("The disk for exports is full.")
+    return ExportFailed(f"The file of the export cannot be written: {exc.strerror}.")
