@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -108,7 +109,7 @@ async def test_each_form_has_the_same_rows(live: Live, count: int) -> None:
 async def test_what_the_client_takes_is_compressed(
     live: Live, accepted: str, encoding: str | None
 ) -> None:
-    """zstd before gzip; what is stored is what was sent."""
+    """Zstd before gzip; what is stored is what was sent."""
     await add_people(live)
     client = await reader(live)
     headers = {"Accept-Encoding": accepted}
@@ -123,8 +124,12 @@ async def test_what_the_client_takes_is_compressed(
     assert again.headers.get("content-encoding") == encoding
     assert kept == sent
     assert run["sha256"] == hashlib.sha256(sent).hexdigest()
-    unpack = {"gzip": gzip.decompress, "zstd": zstd.decompress, None: bytes}[encoding]
-    assert unpack(sent).count(b"\n") == PEOPLE + 2
+    unpack: dict[str | None, Callable[[bytes], bytes]] = {
+        "gzip": gzip.decompress,
+        "zstd": zstd.decompress,
+        None: bytes,
+    }
+    assert unpack[encoding](sent).count(b"\n") == PEOPLE + 2
 
 
 async def test_a_cut_download_goes_on_where_it_was(live: Live) -> None:
@@ -251,17 +256,16 @@ async def test_a_killed_session_breaks_the_download_visibly(live: Live) -> None:
     await add_people(live, 400_000)
     client = await reader(live)
     headers = {"Accept-Encoding": "identity"}
-    received = 0
-    with pytest.raises(httpx.RemoteProtocolError):
-        async with client.stream("GET", "/api/v1/exports/users", headers=headers) as answer:
-            async for part in answer.aiter_raw():
-                if not received:
-                    async with live.database.driver() as database:
-                        await database.execute(
-                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                            " WHERE application_name = 'tasuki-export'"
-                        )
-                received += len(part)
+    async with client.stream("GET", "/api/v1/exports/users", headers=headers) as answer:
+        parts = answer.aiter_raw()
+        received = len(await anext(parts))
+        async with live.database.driver() as database:
+            await database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'tasuki-export'"
+            )
+        with pytest.raises(httpx.RemoteProtocolError):
+            _ = [part async for part in parts]
     run = await run_of(client, answer)
     file = await client.get(answer.headers["content-location"])
 
