@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -296,3 +297,18 @@ async def test_a_download_nobody_takes_holds_no_session(live: Live) -> None:
         return busy == 0
 
     await wait_until(is_free, within=2)
+
+
+async def test_the_command_line_writes_a_file_that_is_whole(live: Live, tmp_path: Path) -> None:
+    """The same rows by the same code; a file that could not be written whole is not there."""
+    await add_people(live)
+    file, packed, broken = (tmp_path / name for name in ("a.csv", "a.ndjson.zst", "b.csv"))
+
+    said = await live.command("export", "users", "--output", str(file), "--where", "role=user")
+    await live.command("export", "users", "--format", "ndjson", "-o", str(packed))
+    await live.command("export", "users", "-o", str(broken), "--sort=x", code=1)
+
+    assert f"Wrote {PEOPLE} rows" in said
+    assert len(list(csv.DictReader(io.StringIO(file.read_text())))) == PEOPLE
+    assert zstd.decompress(packed.read_bytes()).count(b"\n") == PEOPLE
+    assert [path.name for path in tmp_path.glob("*.csv*")] == ["a.csv"]

@@ -30,6 +30,7 @@ _COMMANDS = {
     "token": "accounts.tokens",
     "task": "tasks.app",
     "schedule": "schedules.app",
+    "export": "exports.export",
     "demo": "demo.demo",
     "doctor": "doctor.doctor",
 }

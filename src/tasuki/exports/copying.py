@@ -60,6 +60,8 @@ class Copier:
                     **statement.copy_options,
                 )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+            if pieces.is_refused:  # by the sink, such as a full disk; that is no fault of the rows
+                raise
             raise _told(exc) from exc
         return await pieces.end()
 
@@ -120,6 +122,7 @@ class _Pieces:
         self._tell = tell
         self._parts: list[bytes] = []
         self._size = 0
+        self.is_refused = False
 
     async def take(self, lines: bytes) -> None:
         self._parts.append(lines)
@@ -142,8 +145,13 @@ class _Pieces:
             await self._tell(self._framing.rows)
 
     async def _send(self, data: bytes) -> None:
-        if data:
+        if not data:
+            return
+        try:
             await self._sink(data)
+        except BaseException:
+            self.is_refused = True
+            raise
 
 
 def _snapshot(connection: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from tasuki.core.errors import ValidationFailed
+from tasuki.core.files import settle
 from tasuki.core.ids import new_id
 
 _PART = ".part"
@@ -102,7 +103,7 @@ class ArtifactStore:
         writer = ArtifactWriter(file, limit_bytes=self._limit)
         try:
             yield writer
-            await asyncio.to_thread(_finish, file, part, path)
+            await asyncio.to_thread(settle, file, part, path)
         except BaseException:
             file.close()
             part.unlink(missing_ok=True)
@@ -148,15 +149,3 @@ def _plain_name(name: str) -> str:
 def _open_new(part: Path) -> BinaryIO:
     part.parent.mkdir(mode=_MODE_FOLDER, parents=True, exist_ok=True)
     return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE_FILE), "wb")
-
-
-def _finish(file: BinaryIO, part: Path, path: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # or the new name may be gone after a power cut
-    finally:
-        os.close(folder)
