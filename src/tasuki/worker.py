@@ -8,7 +8,7 @@ from typing import Any
 
 from tasuki.tasks.celery import build_celery_app
 from tasuki.wiring import load_settings
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 
 
 def __getattr__(name: str) -> Any:

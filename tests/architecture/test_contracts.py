@@ -25,7 +25,7 @@ from tasuki.tasks.eventdata import EVENT_DATA
 from tasuki.tasks.events import EventOut
 from tasuki.tasks.states import State
 from tasuki.wiring import Settings, Tasuki
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 from tasuki.wiring.web import create_app
 
 FOLDER = Path(__file__).parents[2] / "contracts"

@@ -13,7 +13,7 @@ from support.waiting import wait_until
 from tasuki.tasks.celery import build_celery_app
 from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.ringer import CeleryRinger
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 
 CATALOGUE = load_declared(("support.jobs",)).catalogue
 

@@ -21,7 +21,7 @@ from tasuki.tasks.engine.dispatcher import BrokerUnavailable
 from tasuki.tasks.engine.repository import Bell
 from tasuki.tasks.observing.broker import BrokerDepths
 from tasuki.tasks.ringer import CeleryRinger
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 
 CATALOGUE = load_declared(("support.jobs",)).catalogue
 

@@ -20,7 +20,7 @@ from tasuki.tasks.engine import hooks as engine_hooks
 from tasuki.tasks.engine.hooks import HookCaller
 from tasuki.tasks.hooks import Ended, Hooks
 from tasuki.tasks.settings import TasksSettings
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 
 OWNER = 7
 

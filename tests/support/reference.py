@@ -31,7 +31,7 @@ from tasuki.tasks.observing.metrics import ProcessNumbers, render
 from tasuki.tasks.observing.records import Picture
 from tasuki.tasks.states import CELERY_WORDS, TERMINAL
 from tasuki.wiring import Settings, Tasuki
-from tasuki.wiring.services import load_declared
+from tasuki.wiring.declared import load_declared
 from tasuki.wiring.web import create_app
 
 Row = tuple[str, ...]

@@ -23,9 +23,9 @@ from tasuki.core.settings import ENV_PREFIX, SettingsGroup
 from tasuki.tasks.celery import broker_answers
 from tasuki.tasks.states import WORKER_LANES
 from tasuki.wiring import Settings
+from tasuki.wiring.declared import load_declared
 from tasuki.wiring.migrations import runner
 from tasuki.wiring.observing import task_numbers
-from tasuki.wiring.services import load_declared
 
 _WITHIN_S = 10.0
 

@@ -8,6 +8,8 @@ Capabilities add their own below these in their ``errors.py``::
     ├── Forbidden                   403 forbidden
     │   └── TooManyRooms            403 forbidden
     ├── NotFound                    404 not_found
+    │   ├── DatasetNotFound         404 not_found
+    │   ├── ExportNotFound          404 not_found
     │   ├── RoomNotFound            404 room_not_found
     │   ├── TaskNotFound            404 task_not_found
     │   ├── UnknownChannel          404 not_found
@@ -29,8 +31,11 @@ Capabilities add their own below these in their ``errors.py``::
     │   └── UnknownTask             422 validation_failed
     ├── RateLimited                 429 rate_limited      retryable
     │   ├── TooManyConnections      429 rate_limited      retryable
+    │   ├── TooManyExports          429 rate_limited      retryable
     │   └── TooManyTickets          429 rate_limited      retryable
     ├── Unavailable                 503 unavailable       retryable
+    │   └── ExportRunning           503 unavailable       retryable
+    ├── ExportFailed                500 export_failed     retryable
     ├── LeaseLost                   500 lease_lost        in a worker, never an answer
     ├── Fatal                       500 task_failed       raised by tasks
     └── RenderingFailed             500 rendering_failed  raised by tasks

@@ -31,7 +31,8 @@ from tasuki.tasks.observing.pulse import Identity, LoopPulse, worker_name
 from tasuki.tasks.observing.repository import ObservingRepository
 from tasuki.tasks.ringer import CeleryRinger
 from tasuki.tasks.service import DISPATCH_KEY
-from tasuki.wiring.services import Declared, Ground, artifact_store, engine_repository
+from tasuki.wiring.declared import Declared
+from tasuki.wiring.services import Ground, artifact_store, engine_repository
 from tasuki.wiring.settings import Settings
 
 _LONGEST_PUMP_S = {"local": 60.0, "io": 60.0, "cpu": 10.0}  # a bell is held no longer than this

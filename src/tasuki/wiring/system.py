@@ -28,12 +28,13 @@ from tasuki.tasks.providing import Provided
 from tasuki.tasks.schedules import Scheduler, ScheduleService
 from tasuki.tasks.service import DISPATCH_KEY
 from tasuki.web.draining import Draining
+from tasuki.wiring.declared import load_declared
 from tasuki.wiring.engines import build_dispatching, build_hooks, build_local
 from tasuki.wiring.exporting import exporting
 from tasuki.wiring.observing import add_observers
 from tasuki.wiring.people import Identity, OwnAccounts
 from tasuki.wiring.realtime import live, relaying
-from tasuki.wiring.services import Ground, build_services, load_declared
+from tasuki.wiring.services import Ground, build_services
 from tasuki.wiring.settings import Settings, load_settings
 
 if TYPE_CHECKING:

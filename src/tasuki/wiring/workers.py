@@ -9,9 +9,10 @@ from tasuki.tasks.celery import WorkerOptions, build_celery_app, run_worker
 from tasuki.tasks.engine.lanes import CpuLane, IoLane, Lane
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.observing.pulse import Identity, Pulse
+from tasuki.wiring.declared import load_declared
 from tasuki.wiring.engines import WorkerEngine
 from tasuki.wiring.people import OwnAccounts
-from tasuki.wiring.services import Ground, build_services, load_declared
+from tasuki.wiring.services import Ground, build_services
 from tasuki.wiring.settings import Settings
 
 # A loop that does not answer for this part of a lease is blocked: the process must end
