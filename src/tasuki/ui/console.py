@@ -21,6 +21,7 @@ PAGES = (
     "/tasks/{id}",
     "/batches/{id}",
     "/reports/new",
+    "/notifications",
     "/account",
     "/admin/queues",
     "/admin/workers",

@@ -72,6 +72,13 @@ export const eventsHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/event
 /** The address of a batch's live numbers. */
 export const batchEventsHref = (id) => `${ROOT}/batches/${encodeURIComponent(id)}/events`;
 
+/** The address of the live events of channels, from after the event of an id. */
+export function streamHref(channels, id) {
+  const query = new URLSearchParams(channels.map((name) => ["channel", name]));
+  if (id) query.set("last_event_id", id);
+  return `${ROOT}/events/stream?${query}`;
+}
+
 function withTimeout(signal) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   return signal ? AbortSignal.any([signal, timeout]) : timeout;

@@ -3,14 +3,18 @@
 import { get, Problem, post } from "./api.js";
 import { fill, h } from "./dom.js";
 import { startTicking } from "./format.js";
+import { inbox, keepInbox } from "./inbox.js";
+import { openStream } from "./live_stream.js";
 import { announce } from "./parts/announce.js";
 import { problemNotice } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
 import { createRouter, pathOfClick } from "./router.js";
 import { onOtherTab, signedOut, signInNote, user } from "./session.js";
+import { setTitle, setUnread } from "./title.js";
 import { accountView } from "./views/account.js";
 import { batchView } from "./views/batch.js";
 import { failuresView } from "./views/failures.js";
+import { notificationsView } from "./views/notifications.js";
 import { forAdmins } from "./views/not_yours.js";
 import { queuesView } from "./views/queues.js";
 import { reportView } from "./views/report.js";
@@ -30,6 +34,7 @@ const router = createRouter(
     ["/tasks/:id", (visit) => taskView(visit, router.go)],
     ["/batches/:id", (visit) => batchView(visit, router.go)],
     ["/reports/new", (visit) => reportView(visit, router.go)],
+    ["/notifications", notificationsView],
     ["/account", accountView],
     ["/admin/queues", forAdmins(queuesView)],
     ["/admin/workers", forAdmins(workersView)],
@@ -38,7 +43,7 @@ const router = createRouter(
     ["*", lostView],
   ],
   ({ title, node }, isFirst) => {
-    document.title = `${title} · Tasuki`;
+    setTitle(title);
     fill(frame.main, node);
     frame.at(window.location.pathname);
     // Keyboard and screen reader go on where the new view begins.
@@ -75,18 +80,25 @@ async function signOut() {
 }
 
 let shownUser; // the frame belongs to one user
+let ending = new AbortController();
 user.watch((now) => {
   if (now === undefined) return;
+  ending.abort();
+  ending = new AbortController();
   if (now === null) {
     router.leave();
     frame = null;
+    setUnread(0);
     const { title, node, first } = signInView();
-    document.title = `${title} · Tasuki`;
+    setTitle(title);
     fill(root, node);
     first.focus();
     announce(signInNote.get());
   } else {
-    frame = shell(now, () => void signOut());
+    openStream(now.id, ending.signal);
+    keepInbox(ending.signal);
+    inbox.watch((told) => setUnread(told?.unread ?? 0), ending.signal);
+    frame = shell(now, () => void signOut(), ending.signal);
     fill(root, frame.node);
     router.render();
   }

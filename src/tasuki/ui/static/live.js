@@ -1,13 +1,9 @@
 /**
- * Keeps lists true without a reload, by asking again. Views only say what to do with news; how
- * news comes is decided here alone, so a stream can take its place. One task is followed by its
- * own stream (watch.js).
+ * Keeps lists true without a reload, by asking again: after a while, and when the tab's stream
+ * (live_stream.js) says that there is news. One task is followed by its own stream (watch.js).
  */
 
-import { store } from "./store.js";
-
-/** "live", "reconnecting", "paused", or "" where nothing is kept fresh. */
-export const connection = store("");
+import { reporter } from "./connection.js";
 
 const FIRST_PAUSE_MS = 1_000;
 const MOST_PAUSE_MS = 30_000;
@@ -38,6 +34,7 @@ export function keepFresh(load, signal) {
   let failures = 0;
   let isBusy = false;
   let isAskedAgain = false;
+  const report = reporter();
 
   async function turn() {
     clearTimeout(timer);
@@ -47,7 +44,7 @@ export function keepFresh(load, signal) {
       return;
     }
     if (document.hidden) {
-      connection.set("paused");
+      report("paused");
       return;
     }
     isBusy = true;
@@ -55,13 +52,13 @@ export function keepFresh(load, signal) {
     try {
       pause_ms = await load(signal);
       failures = 0;
-      if (!signal.aborted) connection.set("live");
+      if (!signal.aborted) report("live");
     } catch (error) {
       if (signal.aborted) return;
       if (!error.isPassing) throw error;
       pause_ms = Math.max(backoff(failures), (error.retryAfter ?? 0) * 1000);
       failures += 1;
-      connection.set("reconnecting");
+      report("reconnecting");
     } finally {
       isBusy = false;
     }
@@ -76,15 +73,30 @@ export function keepFresh(load, signal) {
   // What does not pass (signed out, not allowed) ends the asking; the view was told already.
   const run = () =>
     void turn().catch((error) => {
-      connection.set("");
+      report("");
       if (error.status === undefined) throw error; // a mistake of ours
     });
   document.addEventListener("visibilitychange", run, { signal });
   window.addEventListener("online", run, { signal });
   signal.addEventListener("abort", () => {
     clearTimeout(timer);
-    connection.set("");
+    report("");
   });
   run();
   return run;
+}
+
+/** Let a function be called at once, but not more often than this; the last call counts. */
+export function throttled(fn, every_ms, signal) {
+  let timer = 0;
+  let last = -Infinity;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    clearTimeout(timer);
+    const wait_ms = Math.max(0, last + every_ms - performance.now());
+    timer = setTimeout(() => {
+      last = performance.now();
+      fn();
+    }, wait_ms);
+  };
 }

@@ -1,7 +1,8 @@
 /** Follows one task through its event stream, over lost connections and restarts. */
 
 import { eventsHref, get } from "./api.js";
-import { backoff, connection, pause } from "./live.js";
+import { reporter } from "./connection.js";
+import { backoff, pause } from "./live.js";
 import { after } from "./record.js";
 import { readEvents } from "./sse.js";
 import { isEnded, KINDS } from "./words.js";
@@ -28,6 +29,7 @@ export function watchTask(id, on, signal) {
 
 class TaskWatch {
   #source = null;
+  #report = reporter();
   #timer = 0;
   #failures = 0;
   #epoch = "";
@@ -60,7 +62,7 @@ class TaskWatch {
     this.#source = source;
     source.addEventListener("open", () => {
       this.#failures = 0;
-      connection.set("live");
+      this.#report("live");
     });
     for (const kind of KINDS) source.addEventListener(kind, (event) => this.#take(event, source));
     source.addEventListener("error", () => this.#failed(source));
@@ -126,7 +128,7 @@ class TaskWatch {
 
   #failed(source) {
     if (source !== this.#source || this.#isOver) return;
-    connection.set("reconnecting");
+    this.#report("reconnecting");
     if (source.readyState !== EventSource.CLOSED) return; // it comes back by itself
     this.#source = null;
     const pause_ms = backoff(this.#failures);
@@ -162,7 +164,7 @@ class TaskWatch {
   async #rest() {
     this.#source?.close();
     this.#source = null;
-    connection.set("paused");
+    this.#report("paused");
     await this.#ask();
     if (isEnded(this.#task?.state) || this.#isOver || this.signal.aborted) return;
     if (document.hidden) {
@@ -174,6 +176,6 @@ class TaskWatch {
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
-    connection.set(state);
+    this.#report(state);
   }
 }

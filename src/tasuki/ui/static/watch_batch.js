@@ -1,7 +1,8 @@
 /** Follows the numbers of one batch; the newest say all, so nothing is lost with a connection. */
 
 import { batchEventsHref, get } from "./api.js";
-import { backoff, connection } from "./live.js";
+import { reporter } from "./connection.js";
+import { backoff } from "./live.js";
 
 const HIDDEN_AFTER_MS = 30_000; // as of watch.js: a hidden page gives its connection back
 
@@ -13,6 +14,7 @@ const HIDDEN_AFTER_MS = 30_000; // as of watch.js: a hidden page gives its conne
  * @param {AbortSignal} signal
  */
 export function watchBatch(id, on, signal) {
+  const report = reporter();
   let source = null;
   let timer = 0;
   let failures = 0;
@@ -32,7 +34,7 @@ export function watchBatch(id, on, signal) {
     clearTimeout(timer);
     source?.close();
     source = null;
-    connection.set(state);
+    report(state);
   }
 
   function open() {
@@ -42,7 +44,7 @@ export function watchBatch(id, on, signal) {
     source = new EventSource(batchEventsHref(id));
     source.addEventListener("open", () => {
       failures = 0;
-      connection.set("live");
+      report("live");
     });
     for (const kind of ["snapshot", "progress", "completed"]) {
       source.addEventListener(kind, (event) => show(JSON.parse(event.data).data));
@@ -52,7 +54,7 @@ export function watchBatch(id, on, signal) {
 
   function failed(lost) {
     if (lost !== source || isOver) return;
-    connection.set("reconnecting");
+    report("reconnecting");
     if (lost.readyState !== EventSource.CLOSED) return; // it comes back by itself
     source = null;
     timer = setTimeout(() => void again(), backoff(failures));

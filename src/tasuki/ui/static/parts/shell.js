@@ -1,7 +1,8 @@
 /** The frame around every view: the sash, the ways to other views, who is signed in. */
 
 import { fill, h, icon, setAttr, setText } from "../dom.js";
-import { connection } from "../live.js";
+import { connection } from "../connection.js";
+import { bell } from "./bell.js";
 import { themeSwitch } from "./theme_switch.js";
 
 // One line a place.
@@ -23,17 +24,21 @@ const OPERATORS_PLACES = [
   { href: "/admin/failures", name: "Failures", picture: "alert" },
 ];
 
+const OUTAGE_AFTER_MS = 3_000; // a server that is restarted is back by then
+
 const CONNECTION = {
   live: ["Live", "ok"],
   reconnecting: ["Reconnecting…", "warn"],
+  offline: ["Offline", "bad"],
   paused: ["Paused", "off"],
 };
 
 /**
  * @param {{username: string, name: string, role: string}} user
  * @param {() => void} signOut
+ * @param {AbortSignal} signal aborted when the frame is taken away
  */
-export function shell(user, signOut) {
+export function shell(user, signOut, signal) {
   const main = h("main", { id: "main", tabindex: "-1" });
   const own = PLACES.map(linkTo);
   const operators = user.role === "admin" ? OPERATORS_PLACES.map(linkTo) : [];
@@ -67,7 +72,7 @@ export function shell(user, signOut) {
     h(
       "div",
       { class: "rail-end" },
-      connectionSign(),
+      connectionSign(signal),
       themeSwitch(),
       who(user),
       signOutButton(signOut),
@@ -79,18 +84,20 @@ export function shell(user, signOut) {
     h("img", { src: "/ui/img/logo.svg", alt: "", width: 30, height: 30 }),
     "Tasuki",
   );
-  const rail = h("header", { class: "rail" }, brand, toggle, menu);
+  const notes = bell(signal);
+  const rail = h("header", { class: "rail" }, brand, notes.node, toggle, menu);
   rail.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || toggle.getAttribute("aria-expanded") !== "true") return;
     open(false);
     toggle.focus();
   });
   return {
-    node: h("div", { class: "shell" }, skipLink(), rail, main),
+    node: h("div", { class: "shell" }, skipLink(), rail, main, outage(signal)),
     main,
     /** Mark where we are. */
     at(path) {
       open(false);
+      notes.at(path);
       for (const [place, link] of [...own, ...operators]) {
         const isHere = place.isAt ? place.isAt(path) : path === place.href;
         setAttr(link, "aria-current", isHere ? "page" : null);
@@ -115,7 +122,7 @@ export function skipLink() {
   return h("a", { href: "#main", class: "skip" }, "Skip to the content");
 }
 
-function connectionSign() {
+function connectionSign(signal) {
   const word = h("span", {});
   const node = h(
     "p",
@@ -128,8 +135,29 @@ function connectionSign() {
     setText(word, text);
     setAttr(node, "data-tone", tone);
     node.hidden = text === "";
-  });
+  }, signal);
   return node;
+}
+
+/** Says on every page that it may be old, once that has lasted for a moment. */
+function outage(signal) {
+  const text = h("span", {});
+  const node = h("p", { class: "outage", role: "status", hidden: true }, icon("alert"), text);
+  let timer = 0;
+  connection.watch((state) => {
+    clearTimeout(timer);
+    const isAway = state === "offline" || state === "reconnecting";
+    if (!isAway) node.hidden = true;
+    else timer = setTimeout(() => show(state), OUTAGE_AFTER_MS);
+  }, signal);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return node;
+
+  function show(state) {
+    const what = state === "offline" ? "You are offline." : "The server cannot be reached.";
+    node.hidden = false;
+    setText(text, `${what} What you see may be old; it goes on by itself.`);
+  }
 }
 
 function who(user) {

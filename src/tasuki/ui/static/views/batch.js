@@ -11,6 +11,7 @@ import { opened } from "../parts/opened.js";
 import { setOwner } from "../parts/people.js";
 import { progressBar, setProgress } from "../parts/progress.js";
 import { isAdmin } from "../session.js";
+import { setTitle } from "../title.js";
 import { watchBatch } from "../watch_batch.js";
 
 const COUNTERS = [
@@ -63,7 +64,7 @@ function batchPage(first, { signal, go }) {
     cancel.hidden = Boolean(batch.finished_at);
     setText(cancel.lastChild, batch.cancel_requested_at ? "Cancel again" : "Cancel the batch");
     again.hidden = batch.failed === 0;
-    document.title = `${batch.finished_at ? "✓" : `${part(batch)} %`} Batch · Tasuki`;
+    setTitle(`${batch.finished_at ? "✓" : `${part(batch)} %`} Batch`);
     say(batch, word);
   }
 

@@ -8,6 +8,7 @@ import { badge, setBadge } from "../parts/badge.js";
 import { notice } from "../parts/notice.js";
 import { opened } from "../parts/opened.js";
 import { progressBar, setProgress } from "../parts/progress.js";
+import { setTitle } from "../title.js";
 import { watchTask } from "../watch.js";
 import { describe, isEnded, progressOf, STATES } from "../words.js";
 import { attempts } from "./task_attempts.js";
@@ -65,7 +66,7 @@ function taskPage(first, { heading, signal, go }) {
     related.show(task);
     details.show(task);
     legs.expect(task);
-    document.title = `${titleMark(task, progress)}${title} · Tasuki`;
+    setTitle(`${titleMark(task, progress)}${title}`);
     say(task, shown);
     shown = task;
   }

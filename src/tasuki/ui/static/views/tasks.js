@@ -2,7 +2,9 @@
 
 import { get, Problem } from "../api.js";
 import { fill, h, icon } from "../dom.js";
-import { keepFresh } from "../live.js";
+import { connection } from "../connection.js";
+import { keepFresh, throttled } from "../live.js";
+import { listen } from "../live_stream.js";
 import { announce } from "../parts/announce.js";
 import { empty, problemNotice } from "../parts/notice.js";
 import { isAdmin } from "../session.js";
@@ -11,8 +13,10 @@ import { taskFilters } from "./task_filters.js";
 import { taskRow } from "./task_row.js";
 
 const PAGE = 50;
-const BUSY_MS = 2_000; // something on the page may change
-const IDLE_MS = 5_000; // nothing does; a new task may still come from elsewhere
+const BUSY_MS = 2_000; // how far running tasks are is told by no event
+const IDLE_MS = 5_000; // tasks of others come without an event, and ours if the stream is away
+const QUIET_MS = 60_000; // what an event tells; it may be lost with a process
+const NEWS_MS = 1_000; // thousands of tasks may change at once
 const MOST_OLD = 8; // unfinished tasks of older pages that are asked for at a time
 
 export function tasksView({ query, signal }) {
@@ -77,6 +81,8 @@ class TaskList {
   begin(wanted) {
     this.#wanted = wanted;
     this.#refresh = keepFresh((signal) => this.#load(signal), this.signal);
+    const news = throttled(() => this.#refresh(), NEWS_MS, this.signal);
+    listen({ on: { tasks: news }, opened: news }, this.signal);
   }
 
   filter(wanted) {
@@ -118,7 +124,7 @@ class TaskList {
     if (turn !== this.#turn) return 0;
     this.#take(page);
     await this.#loadOld(new Set(page.items.map((task) => task.id)), signal);
-    return this.#isBusy() ? BUSY_MS : IDLE_MS;
+    return this.#pause();
   }
 
   #take(page) {
@@ -220,8 +226,15 @@ class TaskList {
     this.#rows.delete(id);
   }
 
-  #isBusy() {
-    return [...this.#rows.values()].some((row) => !isEnded(row.task().state));
+  /** How long the list stays true without being asked for. */
+  #pause() {
+    const states = [...this.#rows.values()].map((row) => row.task().state);
+    const isTold = !this.withOwner && connection.get() === "live";
+    const isMoving = isTold
+      ? states.some((state) => state === "running" || state === "cancelling")
+      : states.some((state) => !isEnded(state));
+    if (isMoving) return BUSY_MS;
+    return isTold ? QUIET_MS : IDLE_MS;
   }
 
   #show() {
