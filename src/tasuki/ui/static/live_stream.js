@@ -101,20 +101,21 @@ class LiveStream {
     const source = new EventSource(streamHref(this.#channels, this.#id()));
     this.#source = source;
     this.#types = new Set();
-    let isAnew = this.#channels.some((name) => !this.#places.has(name));
-    source.addEventListener("open", () => {
-      this.#failures = 0;
-      this.#report("live");
-      if (isAnew) this.#tell("missed");
-      isAnew = false; // it comes back by itself, and knows where it was
-      this.#tell("opened");
-    });
+    source.addEventListener("open", () => this.#begun());
     source.addEventListener("reset", (event) => {
       this.#note(event);
       this.#tell("missed");
     });
     source.addEventListener("error", () => this.#failed(source));
     this.#hearTypes();
+  }
+
+  #begun() {
+    this.#failures = 0;
+    this.#report("live");
+    // Until an event came nobody knows whether the server has: it may have put us off.
+    if (this.#channels.some((name) => !this.#places.has(name))) this.#tell("missed");
+    this.#tell("opened");
   }
 
   #hearTypes() {
@@ -141,7 +142,8 @@ class LiveStream {
     const [version, ...places] = lastEventId.split(";");
     if (places.length !== this.#channels.length) return;
     this.#version = version;
-    this.#places = new Map(this.#channels.map((name, index) => [name, places[index]]));
+    const known = this.#channels.map((name, index) => [name, places[index]]);
+    this.#places = new Map(known.filter(([, place]) => place !== "-"));
   }
 
   #id() {
@@ -164,7 +166,7 @@ class LiveStream {
     // Whoever is not signed in any more learns it from this.
     await get("/auth/me", { signal: this.signal }).catch(() => {});
     if (this.signal.aborted || this.#source) return;
-    this.#tell("missed"); // for as long as there is no stream, asking now and then must do
+    this.#tell("missed"); // as long as there is no stream, asking now and then must do
     this.#open();
   }
 
