@@ -26,6 +26,16 @@ def bound(**fields: Any) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**fields)
 
 
+def bind(**fields: Any) -> None:
+    """Add fields to everything that is logged from now on by this asyncio task."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def bound_fields() -> dict[str, Any]:
+    """Return what is bound here."""
+    return structlog.contextvars.get_contextvars()
+
+
 def bound_field(name: str) -> Any:
     """Return a field that is bound here, or None."""
     return structlog.contextvars.get_contextvars().get(name)

@@ -8,11 +8,11 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from tasuki.core.errors import RateLimited, Unavailable
-from tasuki.realtime.channels import Publication
-from tasuki.realtime.feed import Format
+from tasuki.realtime.channels import Position, Publication
+from tasuki.realtime.feed import Format, Subscription
 from tasuki.realtime.hub import Hub
 from tasuki.realtime.outbox import Flusher, Frame, Outbox, Wire
 from tasuki.realtime.settings import RealtimeSettings
@@ -67,6 +67,7 @@ class Connection(ABC):
         self.recheck: Callable[[], None] | None = None
         self.recheck_at = time.monotonic() + _RECHECK_EVERY_S
         self.stop_notices: Callable[[], None] | None = None
+        self.subscription: Subscription | None = None
 
     @abstractmethod
     def beat(self) -> int:
@@ -137,6 +138,16 @@ class ConnectionManager:
         self._by_user[connection.user.id][connection] = None
         self._place(connection, 1 + len(self._all) % 15)
 
+    async def attach(
+        self, connection: Connection, wanted: Subscription, since: Mapping[str, Position]
+    ) -> None:
+        """Begin to send a client what is published in its channels; see `Hub.attach`.
+
+        It ends with the connection.
+        """
+        await self.hub.attach(wanted, since)
+        connection.subscription = wanted
+
     def disconnect(self, connection: Connection) -> None:
         """Forget a connection."""
         if connection not in self._all:
@@ -149,6 +160,8 @@ class ConnectionManager:
         self._wheel[connection.due].discard(connection)
         if connection.stop_notices is not None:
             connection.stop_notices()
+        if connection.subscription is not None:
+            self.hub.detach(connection.subscription)
         connection.outbox.close()
         self.hub.counts.ended[connection.ended_with] += 1
 

@@ -8,6 +8,7 @@ its page only the code. Only a page of another site is refused at once.
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -41,6 +42,7 @@ from tasuki.realtime.limits import MessageLimit
 from tasuki.realtime.outbox import Frame
 from tasuki.web.admission import caller_of
 from tasuki.web.depends import address_of, registry_of
+from tasuki.web.late import go_on
 from tasuki.web.origin import is_own_origin
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, MAX_MESSAGE_BYTES, AsgiSocketWire, SocketWire, write_beside
@@ -110,6 +112,7 @@ class SocketConnection(Connection):
             flusher=manager.flusher,
             address=address,
         )
+        self.session = session
         self.wire = wire
         self._asked_at: float | None = None
 
@@ -161,63 +164,64 @@ class Sockets:
             return
         await send({"type": "websocket.accept"})
         try:
-            user = await caller_of(scope)
-            if user is None:
-                raise NotAuthenticated("sign in first")
             services = registry_of(HTTPConnection(scope))
-            session = await self._open_session(user, scope["path_params"], services)
-            wire = scope["extensions"].get(EXTENSION) or AsgiSocketWire(send)
-            connection = SocketConnection(
-                user,
-                session,
-                wire,
-                services.get(ConnectionManager),
-                address=address_of(scope),
-            )
-            await _serve(connection, session, services, receive)
+            connection = await self._admit(scope, send, services)
         except TasukiError as exc:
             await send({"type": "websocket.close", **_why_closed(exc)})
+            return
+        over = partial(services.get(ConnectionManager).disconnect, connection)
+        work = partial(_serve, connection, services)
+        await go_on(scope, receive, send, work=work, over=over)
+
+    async def _admit(self, scope: Scope, send: Send, services: Registry) -> SocketConnection:
+        """Find out who is calling, and note their connection."""
+        user = await caller_of(scope)
+        if user is None:
+            raise NotAuthenticated("sign in first")
+        session = await self._open_session(user, scope["path_params"], services)
+        manager = services.get(ConnectionManager)
+        wire = scope["extensions"].get(EXTENSION) or AsgiSocketWire(send)
+        connection = SocketConnection(user, session, wire, manager, address=address_of(scope))
+        manager.connect(connection)
+        return connection
 
 
 async def _serve(
-    connection: SocketConnection, session: SocketSession, services: Registry, receive: Receive
+    connection: SocketConnection, services: Registry, receive: Receive, send: Send
 ) -> None:
-    """Keep a connection among the others until it ends."""
-    manager = services.get(ConnectionManager)
-    manager.connect(connection)
+    """Let a connection hear and talk until it ends."""
+    try:
+        await _attach(connection, services)
+        connection.outbox.open()
+        await write_beside(connection.wire, _talk(connection, receive))
+    except TasukiError as exc:
+        if not connection.ended_with:
+            await send({"type": "websocket.close", **_why_closed(exc)})
+
+
+async def _attach(connection: SocketConnection, services: Registry) -> None:
     # Before it is asked where channels begin: who is sent away after that is noticed.
     services.get(Revocation).watch(connection)
+    subscription = Subscription(
+        channels=connection.channels,
+        format=connection.format,
+        outbox=connection.outbox,
+        begins=await beginnings(connection.user, connection.channels, services),
+        on_begun=lambda _: None,
+        on_lost=lambda: connection.end(SHUTDOWN, "something was lost; load anew"),
+    )
+    await services.get(ConnectionManager).attach(connection, subscription, {})
+
+
+async def _talk(connection: SocketConnection, receive: Receive) -> None:
     try:
-        subscription = Subscription(
-            channels=connection.channels,
-            format=connection.format,
-            outbox=connection.outbox,
-            begins=await beginnings(connection.user, connection.channels, services),
-            on_begun=lambda _: None,
-            on_lost=lambda: connection.end(SHUTDOWN, "something was lost; load anew"),
-        )
-        await manager.hub.attach(subscription, {})
-        try:
-            connection.outbox.open()
-            await write_beside(connection.wire, _talk(connection, session, receive))
-        finally:
-            manager.hub.detach(subscription)
-    except TasukiError:
-        if not connection.ended_with:
-            raise
+        await connection.session.entered()
+        await _listen(connection, receive)
     finally:
-        manager.disconnect(connection)
+        await connection.session.left()
 
 
-async def _talk(connection: SocketConnection, session: SocketSession, receive: Receive) -> None:
-    try:
-        await session.entered()
-        await _listen(connection, session, receive)
-    finally:
-        await session.left()
-
-
-async def _listen(connection: SocketConnection, session: SocketSession, receive: Receive) -> None:
+async def _listen(connection: SocketConnection, receive: Receive) -> None:
     """Take messages until the client leaves; who only hears is read too, or nobody notices."""
     limit = MessageLimit()
     while True:
@@ -230,18 +234,16 @@ async def _listen(connection: SocketConnection, session: SocketSession, receive:
         elif verdict == limit.TOO_MANY:
             connection.say(_error("rate_limited", "Too many messages; wait a moment."))
         else:
-            await _take(connection, session, event)
+            await _take(connection, event)
 
 
-async def _take(
-    connection: SocketConnection, session: SocketSession, event: Mapping[str, Any]
-) -> None:
+async def _take(connection: SocketConnection, event: Mapping[str, Any]) -> None:
     text = event.get("text")
     if text is not None and len(text) > MAX_MESSAGE_BYTES:  # a server that knows no such limit
         connection.end(_TOO_BIG, "message too big")
         return
     try:
-        answer = await session.received(_read(text))
+        answer = await connection.session.received(_read(text))
     except TasukiError as exc:
         connection.say(_error(exc.code, exc.detail))
         return

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -16,6 +17,7 @@ from tasuki.realtime.feed import Places, Subscription
 from tasuki.realtime.formats import JsonLines, ServerSentEvents
 from tasuki.realtime.outbox import Frame
 from tasuki.web.depends import address_of
+from tasuki.web.late import go_on
 from tasuki.web.principal import Principal
 from tasuki.web.wires import EXTENSION, AsgiWire, FastHttp, write_beside
 
@@ -115,16 +117,13 @@ class LiveStream:
         )
         self._manager.connect(connection)
         try:
-            attached = await self._attach(connection)
-            try:
-                await send(self._head())
-                connection.outbox.open()
-                await write_beside(wire, _until_gone(connection, receive))
-                await _farewell(connection, send)
-            finally:
-                self._manager.hub.detach(attached)
-        finally:
+            await self._attach(connection)
+            await send(self._head())
+        except BaseException:
             self._manager.disconnect(connection)
+            raise
+        work, over = partial(_go_on, connection), partial(self._manager.disconnect, connection)
+        await go_on(scope, receive, send, work=work, over=over)
 
     async def _put_off(self, send: Send, wait_s: float) -> None:
         """Have a browser come back; of an answer that is no stream it would never ask again."""
@@ -133,7 +132,7 @@ class LiveStream:
         await send(_body(self._format.place(self._since, retry_ms=wait_ms)))
         await send(_END)
 
-    async def _attach(self, connection: StreamConnection) -> Subscription:
+    async def _attach(self, connection: StreamConnection) -> None:
         def begin(places: Places) -> None:
             # At once and without an event: a client that leaves before the first one has a place
             # to come back to. Jittered, so that those of a stopped process do not come as one.
@@ -150,8 +149,7 @@ class LiveStream:
             on_begun=begin,
             on_lost=lambda: None,
         )
-        await self._manager.hub.attach(wanted, self._since)
-        return wanted
+        await self._manager.attach(connection, wanted, self._since)
 
     def _head(self) -> dict[str, Any]:
         return {
@@ -163,6 +161,12 @@ class LiveStream:
                 (b"x-accel-buffering", b"no"),  # nginx would hold the events back
             ],
         }
+
+
+async def _go_on(connection: StreamConnection, receive: Receive, send: Send) -> None:
+    connection.outbox.open()
+    await write_beside(connection.wire, _until_gone(connection, receive))
+    await _farewell(connection, send)
 
 
 async def _until_gone(connection: StreamConnection, receive: Receive) -> None:

@@ -4,11 +4,13 @@ The query is left out: people put into it what should not stand in logs.
 """
 
 import time
+from functools import partial
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasuki.core.logging import get_logger
+from tasuki.web.late import when_over
 
 log = get_logger(__name__)
 
@@ -47,10 +49,15 @@ class AccessLog:
             status = status or HTTPStatus.INTERNAL_SERVER_ERROR.value
             raise
         finally:
-            log.info(
-                "request",
-                method=scope.get("method", "WEBSOCKET"),
-                path=scope["path"][:_MOST_PATH],
-                status=status,
-                duration_s=round(time.perf_counter() - began, 6),
-            )
+            method, path = scope.get("method", "WEBSOCKET"), scope["path"][:_MOST_PATH]
+            when_over(scope, partial(_say, method, path, status, began))
+
+
+def _say(method: str, path: str, status: int | None, began: float) -> None:
+    log.info(
+        "request",
+        method=method,
+        path=path,
+        status=status,
+        duration_s=round(time.perf_counter() - began, 6),
+    )

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from tasuki.web.late import GoingOn
 from tasuki.web.leaving import LastAnswers, let_nobody_in
 from tasuki.web.settings import WebSettings
 from tasuki.web.wires import MAX_MESSAGE_BYTES, FastHttp, FastWebSocket
@@ -119,7 +120,7 @@ def serve(
 def server_config(app: ASGIApp, settings: WebSettings) -> uvicorn.Config:
     """Return how uvicorn is to serve an application."""
     return uvicorn.Config(
-        app,
+        GoingOn(app),
         http=FastHttp,
         loop="uvloop",
         ws=FastWebSocket,
