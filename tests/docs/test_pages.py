@@ -33,7 +33,7 @@ FRONT = ("CONTRIBUTING.md", "README.ja.md", "README.md")
 TUTORIAL = ("docs/tutorial/first-task.md",)
 EXAMPLES = "examples/README.md"
 ALONE = ("rabbitmq", "deploy")
-RECIPES = ("cancel", "test", "batches", "watch", "notify", "chat", "schedules")
+RECIPES = ("cancel", "test", "batches", "watch", "notify", "chat", "channels", "schedules")
 
 
 @dataclass

@@ -229,6 +229,18 @@ async def test_a_published_event_must_be_one_of_the_channels(live: Live) -> None
         await live.tasuki.publish("prices:a", Other(value=1))
 
 
+async def test_what_a_transaction_publishes_reaches_a_stream(live: Live) -> None:
+    """From an endpoint with a transaction of its own, by way of the table and the relay."""
+    client = await live.user("alice")
+    async with following(client, "prices:a") as events:
+        await events.frame()
+        async with live.database.unit_of_work() as session:
+            await live.tasuki.publish_in(session, "prices:a", Price(value=9))
+        told = await events.event()
+
+    assert told[1]["data"] == {"value": 9}
+
+
 async def test_one_person_cannot_take_all_connections(live: Live) -> None:
     """The twenty-first is refused as a problem that says when to try again."""
     client = await live.user("alice")

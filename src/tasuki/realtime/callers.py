@@ -69,6 +69,7 @@ class Revocation:
         keys = (f"credential:{user.credential}", f"user:{user.id}", *rights)
         connection.recheck = lambda: self._note(connection)
         connection.stop_notices = self._services.get(Notices).call(connection.recheck, *keys)
+        connection.recheck()  # it may have ended since it was asked for
 
     async def close(self) -> None:
         """Ask no more."""

@@ -225,6 +225,13 @@ class Tasuki:
         """
         await self.services.get(Publisher).publish(channel, event)
 
+    async def publish_in(self, session: Session, channel: str, event: BaseModel) -> None:
+        """Publish an event together with the caller's own transaction; errors as of `publish`.
+
+        It stands in a table until the broker has it; nothing is published if nothing is committed.
+        """
+        await self.services.get(Publisher).publish_in(session, channel, event)
+
     @property
     def manager(self) -> TaskManager:
         """What starts short work in web processes, by names of one's own.
