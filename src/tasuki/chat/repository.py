@@ -52,13 +52,10 @@ class ChatRepository:
         Args:
             hold: Let nobody else send to it or change its members until the unit of work ends.
         """
-        if hold:
-            # First and alone: a statement sees what was committed before it began, and this one
-            # may wait.
-            await session.execute(
-                select(RoomRow.id).where(RoomRow.name == name).with_for_update(key_share=True)
-            )
         query = _seen_by(user_id).where(RoomRow.name == name)
+        if hold:
+            # Whoever waits here sees the room as it is after the wait, its `seq` above all.
+            query = query.with_for_update(of=RoomRow, key_share=True)
         row = (await session.execute(query)).first()
         return None if row is None else _room(row)
 
