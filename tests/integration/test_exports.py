@@ -133,6 +133,29 @@ async def test_what_the_client_takes_is_compressed(
     assert unpack[encoding](sent).count(b"\n") == PEOPLE + 2
 
 
+async def test_a_script_in_a_browser_chooses_the_encoding_in_the_address(live: Live) -> None:
+    """It may not send `Accept-Encoding`, and can neither count nor continue what is compressed."""
+    await add_people(live)
+    client = await reader(live)
+
+    headers = {"Accept-Encoding": "zstd, gzip"}
+    answer = await client.get("/api/v1/exports/users?encoding=identity", headers=headers)
+
+    assert "content-encoding" not in answer.headers
+    assert (await run_of(client, answer))["bytes"] == len(answer.content)
+
+
+async def test_everybody_is_told_what_is_theirs_to_export(live: Live) -> None:
+    """A form can be made of the answer, and says whose rows will come."""
+    plain, admin = await live.user("plain"), await live.user("ada", role="admin")
+
+    offered = [(await client.get("/api/v1/exports")).json()["items"] for client in (plain, admin)]
+
+    theirs, all_rows = [{one["name"]: one["rows_of"] for one in items} for items in offered]
+    assert theirs == {"activity": "own", "messages": "own", "tasks": "own"}
+    assert all_rows == dict.fromkeys(("activity", "messages", "tasks", "users"), "all")
+
+
 async def test_a_cut_download_goes_on_where_it_was(live: Live) -> None:
     """With the range that is missing, it has the hash of the whole."""
     await add_people(live)

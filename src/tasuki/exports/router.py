@@ -9,11 +9,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from tasuki.core.datasets import Dataset
 from tasuki.exports.errors import ExportNotFound, ExportRunning
-from tasuki.exports.forms import Form, Format, Profile, choose_encoding
+from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
 from tasuki.exports.query import ExportQuery, read_query
 from tasuki.exports.response import ExportResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
-from tasuki.exports.service import ExportService, asked, owned_by
+from tasuki.exports.service import ExportService, asked, owned_by, sees_all
 from tasuki.exports.tasks import run_export
 from tasuki.tasks import TaskService
 from tasuki.tasks.callers import read_id
@@ -27,7 +27,8 @@ from tasuki.web.principal import Principal
 
 router = APIRouter(prefix="/exports", tags=["exports"], route_class=LateRoute)
 
-_RESERVED = frozenset({"format", "profile", "columns", "sort", "limit", "filename"})
+_RESERVED = frozenset({"format", "profile", "columns", "sort", "limit", "filename", "encoding"})
+_ENCODING = "Instead of what `Accept-Encoding` asks for, which scripts in a browser cannot send."
 _FILE = {
     "content": {
         "text/csv": {"schema": {"type": "string"}},
@@ -45,7 +46,8 @@ AcceptEncoding = Annotated[str, Header()]
 @router.get("")
 async def list_datasets(user: CurrentUser, exports: Exports) -> DatasetsOut:
     """List what you may export, with columns, filters and orders."""
-    return DatasetsOut(items=[DatasetOut.of(one) for one in exports.of_user(user)])
+    items = [DatasetOut.of(one, sees_all=sees_all(user, one)) for one in exports.of_user(user)]
+    return DatasetsOut(items=items)
 
 
 @router.get("/runs")
@@ -110,6 +112,7 @@ async def export(
     sort: Annotated[list[str] | None, Query(description="Names; `-` before: descending.")] = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
     filename: Annotated[FileName | None, Query(description="Without its ending.")] = None,
+    encoding: Annotated[Encoding | None, Query(description=_ENCODING)] = None,
     accept_encoding: AcceptEncoding = "",
 ) -> Response:
     """Download rows. All other parameters are filters of the dataset.
@@ -126,7 +129,8 @@ async def export(
         filters={name: request.query_params.getlist(name) for name in names},
         limit=limit,
     )
-    form = Form(format=format, profile=profile, encoding=choose_encoding(accept_encoding))
+    encoding = encoding or choose_encoding(accept_encoding)
+    form = Form(format=format, profile=profile, encoding=encoding)
     await _write_down(audit, session, user, query)
     name = form.file_name(filename or dataset)
     return LateResponse(ExportResponse(exports, user, query, form, name=name))

@@ -1,7 +1,7 @@
 """The JSON of exports."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,10 +35,11 @@ class DatasetOut(BaseModel):
     )
     sort: list[str] = Field(description="May be sorted by; with `-` before it descending.")
     owner: str | None = Field(description="The column that tells whose row it is.")
+    rows_of: Literal["all", "own"] = Field(description="Whose rows the caller may export.")
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "DatasetOut":
-        """Show a dataset."""
+    def of(cls, dataset: Dataset, *, sees_all: bool) -> "DatasetOut":
+        """Show a dataset to somebody who may have all rows of it, or only some."""
         return cls(
             name=dataset.name,
             about=dataset.about,
@@ -47,6 +48,7 @@ class DatasetOut(BaseModel):
             filters=list(filter_names(dataset)),
             sort=list(dataset.sort),
             owner=dataset.owner,
+            rows_of="all" if sees_all else "own",
         )
 
 

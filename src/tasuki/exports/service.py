@@ -85,7 +85,7 @@ class ExportService:
 
     def of_user(self, user: Principal) -> list[Dataset]:
         """Return the datasets that a user may export anything of."""
-        return [one for one in self.datasets if one.owner or _sees_all(user, one)]
+        return [one for one in self.datasets if one.owner or sees_all(user, one)]
 
     def dataset(self, name: str, user: Principal) -> Dataset:
         """Return a dataset.
@@ -98,7 +98,7 @@ class ExportService:
         if found is None:
             known = ", ".join(one.name for one in self.of_user(user))
             raise DatasetNotFound(f"There is no dataset {name[:60]!r}; there is: {known}.")
-        if found.owner is None and not _sees_all(user, found):
+        if found.owner is None and not sees_all(user, found):
             needed = f"the scope {found.scope}" if found.scope else "an admin"
             raise Forbidden(f"Exporting {found.name} needs {needed}.")
         return found
@@ -245,16 +245,17 @@ def owned_by(dataset: Dataset, user: Principal, owner: Sequence[str]) -> int | N
         ValidationFailed: It is no number.
     """
     if not owner:
-        return None if _sees_all(user, dataset) else user.id
+        return None if sees_all(user, dataset) else user.id
     if len(owner) > 1 or not owner[0].isascii() or not owner[0].isdigit():
         raise ValidationFailed(f"{dataset.owner}: one number of a user")
     wanted = int(owner[0][:18])
-    if wanted != user.id and not _sees_all(user, dataset):
+    if wanted != user.id and not sees_all(user, dataset):
         raise DatasetNotFound("There is nothing of that user for you.")
     return wanted
 
 
-def _sees_all(user: Principal, dataset: Dataset) -> bool:
+def sees_all(user: Principal, dataset: Dataset) -> bool:
+    """Whether a user may export the rows of others too."""
     return user.is_admin or (dataset.scope is not None and user.has_scope(dataset.scope))
 
 
