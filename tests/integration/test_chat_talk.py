@@ -162,6 +162,7 @@ async def test_a_name_that_no_room_can_have_is_refused(town: Town, name: str) ->
         code = await talk.closed()
 
     assert (made.status_code, read.status_code, code) == (422, 422, 4404)
+    assert "A-Z a-z 0-9 . _ and -" in (talk.socket.close_reason or "")
     assert "A-Za-z0-9_.-" in made.json()["detail"]
 
 

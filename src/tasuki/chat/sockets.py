@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasuki.chat.channels import CHAT, PRESENCE
-from tasuki.chat.errors import RoomNotFound
 from tasuki.chat.presence import Presence
 from tasuki.chat.records import Room, is_room_name
 from tasuki.chat.schemas import ChatIn, ChatMessage
 from tasuki.chat.service import ChatService
 from tasuki.core.database import Database
+from tasuki.core.errors import NotFound
 from tasuki.core.registry import Registry
 from tasuki.realtime.messages import read_message
 from tasuki.realtime.sockets import SocketSession
@@ -56,12 +56,13 @@ async def open_room(
     """Open a socket in a room; a name that nobody knows becomes a public one.
 
     Raises:
-        RoomNotFound: It is private and not theirs, or no room can have this name.
+        RoomNotFound: It is private and not theirs.
+        NotFound: No room can have this name.
         TooManyRooms: It would be new, and the user has made enough of them.
     """
     name = str(where["room_name"])
     if not is_room_name(name):
-        raise RoomNotFound(name)
+        raise NotFound("A room's name is 1 to 64 of the characters A-Z a-z 0-9 . _ and -.")
     async with services.get(Database).unit_of_work() as session:
         room = await services.get(ChatService).enter(session, user, name)
     return ChatSession(user, room, services)
