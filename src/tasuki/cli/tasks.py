@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -277,8 +278,13 @@ def _print_json(record: TaskRecord) -> None:
 def _progress_of(record: TaskRecord) -> str:
     if not record.progress:
         return ""
-    total = record.progress["total"]
-    return f"{record.progress['current']:g}" + (f"/{total:g}" if total else "")
+    return _of(record.progress)
+
+
+def _of(progress: Mapping[str, Any]) -> str:
+    """Return how far it is, as ``1038934/2000000``."""
+    known = [amount for amount in (progress["current"], progress["total"]) if amount is not None]
+    return "/".join(f"{amount:.12g}" for amount in known)
 
 
 def _age(moment: datetime) -> str:
@@ -294,7 +300,6 @@ def _sentence(event: TaskEvent) -> str:
     if event.type == "log":
         return f"[{data['level']}] {data['message']}"
     if event.type == "progress":
-        total = f"/{data['total']:g}" if data["total"] else ""
-        return f"progress {data['current']:g}{total} {data['message'] or ''}".rstrip()
+        return f"progress {_of(data)} {data['message'] or ''}".rstrip()
     error = data.get("error")
     return f"{event.type}: {error['message']}" if error else event.type
