@@ -4,6 +4,8 @@ A dataset is a ``select``. The names and types of its columns are those of the e
 filtered by and sorted by is said by name, so that nothing of a request ever becomes SQL.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +27,7 @@ _KINDS: dict[str, Kind] = {
     "JSONB": "json",
     "NUMERIC": "number",
     "SMALLINT": "integer",
+    "STRING": "text",
     "TEXT": "text",
     "UUID": "uuid",
     "VARCHAR": "text",
@@ -43,8 +46,8 @@ class Dataset:
     Without a scope and an owner only admins may export it.
 
     Attributes:
-        name: Letters, digits, ``_`` and ``-``.
-        rows: A SQLAlchemy ``select``; each of its columns has a name.
+        name: Letters, digits, ``_`` and ``-``; not ``runs``, which is the address of runs.
+        rows: A SQLAlchemy ``select``; each of its columns has a name of its own.
         scope: Who has this scope may export all rows.
         owner: The column with the number of the user a row belongs to. Everybody may export the
             rows that are theirs.
@@ -67,8 +70,18 @@ class Dataset:
         """Refuse a declaration that could not be exported.
 
         Raises:
-            ValueError: It names a column that is none of its own.
+            ValueError: It names a column that is none of its own, its own name is none, or two
+                columns are called the same.
+            TypeError: A column is of a type that no export knows.
         """
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", self.name) or self.name == "runs":
+            msg = f"a dataset cannot be named {self.name!r}"
+            raise ValueError(msg)
+        counted = Counter(column.name for column in self.rows.selected_columns)
+        twice = sorted(name for name, count in counted.items() if count > 1)
+        if twice:
+            msg = f"dataset {self.name!r} has two columns {', '.join(twice)}; label one"
+            raise ValueError(msg)
         named = (*self.filters, *self.sort, *self.columns_first, *filter(None, [self.owner]))
         unknown = sorted(set(named) - self.columns.keys())
         if unknown:

@@ -28,6 +28,10 @@ class ExportCleaner:
         await self._folder.delete(expired)
         return len(expired)
 
+    async def delete_lost(self, session: Session) -> None:
+        """Delete what processes were writing that are gone; its size may be of any kind."""
+        await self._folder.delete(await self._runs.fail_lost(session))
+
     async def delete_strays(self) -> None:
         """Delete files that a process left behind which died before it could."""
         longest = self._settings.keep_s + self._settings.timeout_s

@@ -14,10 +14,13 @@ import asyncpg
 
 from tasuki.core.database import Database
 from tasuki.core.errors import Unavailable
+from tasuki.core.logging import get_logger
 from tasuki.exports.errors import ExportFailed
 from tasuki.exports.forms import Form, encoder_of, framing_of
 from tasuki.exports.query import ExportQuery
 from tasuki.exports.repository import count_of, statement_of
+
+log = get_logger(__name__)
 
 Sink = Callable[[bytes], Awaitable[None]]
 Tell = Callable[[int], Awaitable[None]]
@@ -113,7 +116,10 @@ class ExportSource:
 
 
 class _Pieces:
-    """Gathers lines into pieces and passes them on."""
+    """Gathers lines into pieces and passes them on.
+
+    PostgreSQL sends each row as a message, and the driver whole messages: no line is cut.
+    """
 
     def __init__(self, form: Form, sink: Sink, tell: Tell | None) -> None:
         self._framing = framing_of(form)
@@ -174,4 +180,7 @@ def _told(exc: Exception) -> ExportFailed | Unavailable:
     )
     if is_away:
         return Unavailable("The database went away.", retry_after_s=2)
-    return ExportFailed(f"The database refuses: {exc}")
+    # What it says may hold values of rows, so it is for the log.
+    log.warning("export_refused", error=str(exc))
+    state = getattr(exc, "sqlstate", None)
+    return ExportFailed(f"The database refuses it (SQLSTATE {state}); the log says why.")

@@ -14,6 +14,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+from tasuki.core.errors import ValidationFailed
+
 Format = Literal["csv", "json", "ndjson"]
 Profile = Literal["data", "excel"]
 Encoding = Literal["identity", "gzip", "zstd"]
@@ -21,6 +23,9 @@ Encoding = Literal["identity", "gzip", "zstd"]
 _BOM = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 as something else
 _LEVEL = 1  # beyond it compressing takes longer than reading the rows
 _GZIP = 16 + zlib.MAX_WBITS
+_ENDS_OF_LINES = tuple(
+    (char.encode(), f"\\u{ord(char):04x}".encode()) for char in "\x85\u2028\u2029"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +42,15 @@ class Form:
     profile: Profile = "data"
     encoding: Encoding = "identity"
     member: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be nothing.
+
+        Raises:
+            ValidationFailed: ``excel`` is asked of something else than CSV.
+        """
+        if self.profile == "excel" and self.format != "csv":
+            raise ValidationFailed("profile: excel is a profile of the format csv")
 
     @property
     def media_type(self) -> str:
@@ -61,7 +75,7 @@ class Framing(Protocol):
         ...
 
     def feed(self, lines: bytes) -> bytes:
-        """Take some of the lines; they may be cut anywhere."""
+        """Take some whole lines, at least one."""
         ...
 
     def end(self) -> bytes:
@@ -74,7 +88,6 @@ class _Csv:
 
     def __init__(self, *, has_bom: bool) -> None:
         self._prefix = _BOM if has_bom else b""
-        self._is_quoted = False
         self._lines = 0
 
     @property
@@ -82,13 +95,10 @@ class _Csv:
         return max(0, self._lines - 1)  # the first is the header
 
     def feed(self, lines: bytes) -> bytes:
-        if b'"' not in lines:
-            self._lines += 0 if self._is_quoted else lines.count(b"\n")
+        if b'"' in lines:
+            self._lines += sum(part.count(b"\n") for part in lines.split(b'"')[::2])
         else:
-            parts = lines.split(b'"')
-            outside = parts[1::2] if self._is_quoted else parts[::2]
-            self._lines += sum(part.count(b"\n") for part in outside)
-            self._is_quoted ^= len(parts) % 2 == 0
+            self._lines += lines.count(b"\n")
         prefix, self._prefix = self._prefix, b""
         return prefix + lines if prefix else lines
 
@@ -97,13 +107,19 @@ class _Csv:
 
 
 class _Ndjson:
-    """One object a line."""
+    """One object a line.
+
+    Many programs take more for the end of a line than a line feed: Python's ``splitlines``, Node's
+    ``readline``. In JSON such characters occur within texts only, and may be escaped there.
+    """
 
     def __init__(self) -> None:
         self.rows = 0
 
     def feed(self, lines: bytes) -> bytes:
         self.rows += lines.count(b"\n")
+        for plain, escaped in _ENDS_OF_LINES:
+            lines = lines.replace(plain, escaped)
         return lines
 
     def end(self) -> bytes:
@@ -111,24 +127,20 @@ class _Ndjson:
 
 
 class _Array:
-    """Objects between brackets. The last line break is held back: it may be the very last."""
+    """Objects between brackets. A line's end is held back until there is another line."""
 
     def __init__(self, member: str | None) -> None:
         self.rows = 0
         self._prefix = f'{{"{member}": ['.encode() if member else b"["
         self._suffix = b"]}\n" if member else b"]\n"
-        self._holds_break = False
 
     def feed(self, lines: bytes) -> bytes:
         self.rows += lines.count(b"\n")
-        prefix, self._prefix = self._prefix, b""
-        if self._holds_break:
-            prefix += b",\n"
-        self._holds_break = lines.endswith(b"\n")
+        prefix, self._prefix = self._prefix, b",\n"
         return prefix + lines.removesuffix(b"\n").replace(b"\n", b",\n")
 
     def end(self) -> bytes:
-        return self._prefix + self._suffix
+        return self._suffix if self.rows else self._prefix + self._suffix
 
 
 def framing_of(form: Form) -> Framing:

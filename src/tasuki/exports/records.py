@@ -15,12 +15,14 @@ class ExportRun:
     """One export.
 
     Attributes:
+        rows_of: Whose rows it has, by their number; none: everybody's.
         bytes: Length of the file as it is sent, compressed where it is.
         sha256: Of the same bytes; known once it is complete.
     """
 
     id: UUID
     owner_id: int
+    rows_of: int | None
     dataset: str
     format: Format
     profile: Profile

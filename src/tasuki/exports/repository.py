@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, asyncpg
+from sqlalchemy.dialects.postgresql import JSON, JSONB, asyncpg
 
 from tasuki.core.database import Session
 from tasuki.core.datasets import Kind
@@ -33,6 +33,10 @@ from tasuki.exports.query import Condition, ExportQuery
 from tasuki.exports.records import ExportRun
 
 _RFC_3339 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+_RFC_3339_KNOWS: tuple[ColumnElement[Any], ColumnElement[Any]] = (
+    literal_column("'0001-01-01'::timestamptz"),
+    literal_column("'9999-12-31 23:59:59.999999'::timestamptz"),
+)
 _FOR_PEOPLE = "YYYY-MM-DD HH24:MI:SS"
 # What a spreadsheet takes for a formula (OWASP, CSV injection), and their full-width forms.
 _FORMULA_STARTS = "=+-@\t\r＝＋－＠"
@@ -69,12 +73,19 @@ def count_of(query: ExportQuery) -> Statement:
 def _rows(query: ExportQuery, form: Form) -> Select[Any]:
     table = query.dataset.rows.subquery("_all")
     kinds = query.dataset.columns
-    shown = [_shown(table.c[name], kinds[name], form).label(name) for name in query.columns]
+    shown = {name: _shown(table.c[name], kinds[name], form) for name in query.columns}
+    if form.format == "csv" and len(shown) == 1:
+        # NULL would be an empty line, over which most readers pass; so it is an empty text here.
+        shown = {name: func.coalesce(cast(cell, Text), "") for name, cell in shown.items()}
     order = [
         table.c[name].desc() if is_descending else table.c[name].asc()
         for name, is_descending in query.sort
     ]
-    return _chosen(query, table).with_only_columns(*shown).order_by(*order)
+    return (
+        _chosen(query, table)
+        .with_only_columns(*(cell.label(name) for name, cell in shown.items()))
+        .order_by(*order)
+    )
 
 
 def _chosen(query: ExportQuery, table: Subquery) -> Select[Any]:
@@ -95,11 +106,9 @@ def _where(column: ColumnElement[Any], condition: Condition) -> ColumnElement[bo
 def _shown(column: ColumnElement[Any], kind: Kind, form: Form) -> ColumnElement[Any]:
     """Return a column as it stands in the file."""
     if kind == "timestamp":
-        pattern = _FOR_PEOPLE if form.profile == "excel" else _RFC_3339
-        return func.to_char(func.timezone("UTC", column), pattern)
+        return _time(column, _FOR_PEOPLE if form.profile == "excel" else _RFC_3339)
     if form.format != "csv":
-        # A value of the type json may have line breaks of its own.
-        return cast(column, JSONB) if kind == "json" else column
+        return _one_line(column) if kind == "json" else column
     if kind == "list":
         column = cast(func.to_json(column), Text)
     elif kind in {"json", "boolean"}:
@@ -108,6 +117,22 @@ def _shown(column: ColumnElement[Any], kind: Kind, form: Form) -> ColumnElement[
         starts = func.strpos(_FORMULA_STARTS, func.left(column, 1)) > 0
         return case((and_(column != "", starts), func.concat("'", column)), else_=column)
     return column
+
+
+def _time(column: ColumnElement[Any], pattern: str) -> ColumnElement[Any]:
+    """Return a time in UTC; one that RFC 3339 has no word for, such as infinity, as it is."""
+    shown = func.to_char(func.timezone("UTC", column), pattern)
+    return case((column.between(*_RFC_3339_KNOWS), shown), else_=cast(column, Text))
+
+
+def _one_line(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return JSON without line breaks; between its words a value of the type json may have some.
+
+    As text: as jsonb it would lose what is said twice, and U+0000.
+    """
+    if isinstance(column.type, JSONB):
+        return column
+    return cast(func.translate(cast(column, Text), "\n\r", "  "), JSON)
 
 
 def _compiled(statement: Select[Any], copy_options: Mapping[str, Any]) -> Statement:
@@ -178,6 +203,16 @@ class ExportRepository:
         )
         return list(deleted)
 
+    async def fail_lost(self, session: Session) -> list[UUID]:
+        """Note which exports have failed without a word, with their process; return their ids."""
+        failed = await session.scalars(
+            update(ExportRow)
+            .where(_is_lost())
+            .values(state="failed", error=_LOST)
+            .returning(ExportRow.id)
+        )
+        return list(failed)
+
 
 def _is_lost() -> ColumnElement[bool]:
     return and_(ExportRow.state == "running", ExportRow.seen_at < func.now() - _SILENT_FOR)
@@ -187,6 +222,7 @@ def _record(row: ExportRow, *, is_lost: bool) -> ExportRun:
     return ExportRun(
         id=row.id,
         owner_id=row.owner_id,
+        rows_of=row.asked["owner_id"],
         dataset=row.dataset,
         format=row.format,  # type: ignore[arg-type]  # we wrote it
         profile=row.profile,  # type: ignore[arg-type]  # as above

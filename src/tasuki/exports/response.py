@@ -5,6 +5,7 @@ rows fail to come: the response ends without its last chunk, which every client 
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -48,10 +49,13 @@ class ExportResponse:
                 breaks the connection.
         """
         del scope
+        await _while_there(self._respond(send), receive)
+
+    async def _respond(self, send: Send) -> None:
         production = await self._exports.begin(self._user, self._query, self._form)
         try:
             await send(self._head(production))
-            await _send_while_there(production, receive, send)
+            await _send_all(production, send)
         finally:
             self._exports.leave(production)
 
@@ -75,8 +79,9 @@ class ExportResponse:
         }
 
 
-async def _send_while_there(production: Production, receive: Receive, send: Send) -> None:
-    sending = asyncio.create_task(_send_all(production, send), name="export-send")
+async def _while_there(respond: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Respond for as long as there is a client, who may leave before the first row has come."""
+    sending = asyncio.create_task(respond, name="export-send")
     leaving = asyncio.create_task(_gone(receive), name="export-leave")
     try:
         await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,12 +8,11 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from tasuki.core.datasets import Dataset
-from tasuki.exports.errors import ExportNotFound, ExportRunning
 from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
 from tasuki.exports.query import ExportQuery, read_query
 from tasuki.exports.response import ExportResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
-from tasuki.exports.service import ExportService, asked, owned_by, sees_all
+from tasuki.exports.service import ExportService, owned_by, said_of, sees_all
 from tasuki.exports.tasks import run_export
 from tasuki.tasks import TaskService
 from tasuki.tasks.callers import read_id
@@ -78,11 +77,7 @@ async def get_file(
     user: CurrentUser, session: DbSession, exports: Exports, run_id: UUID
 ) -> Response:
     """Fetch the file of a download again, or what is missing of it (with `Range`)."""
-    run = await exports.run(session, run_id, user=user)
-    if run.state == "running":
-        raise ExportRunning("The file is still being written.", retry_after_s=1)
-    if run.state == "failed" or run.sha256 is None:
-        raise ExportNotFound(f"This export failed, so there is no file. {run.error or ''}".strip())
+    run, sha256 = await exports.whole(session, run_id, user=user)
     form = Form(format=run.format, profile=run.profile, encoding=run.encoding)
     response = file_response(
         exports.folder.path(run_id),
@@ -91,7 +86,7 @@ async def get_file(
         etag=run_id.hex,
     )
     # RFC 9530: of the bytes as they are sent.
-    digest = b64encode(bytes.fromhex(run.sha256)).decode()
+    digest = b64encode(bytes.fromhex(sha256)).decode()
     response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
     if run.encoding != "identity":
         response.headers["Content-Encoding"] = run.encoding
@@ -146,7 +141,6 @@ async def order_export(
     session: DbSession,
     exports: Exports,
     tasks: Annotated[TaskService, provided(TaskService)],
-    audit: Audit,
     dataset: str,
     order: ExportOrder,
     response: Response,
@@ -165,7 +159,6 @@ async def order_export(
         filters=filters,
         limit=order.limit,
     )
-    await _write_down(audit, session, user, query)
     args = order.model_dump() | {
         "dataset": dataset,
         "rows_of": query.owner_id,
@@ -246,7 +239,7 @@ async def _write_down(
 ) -> None:
     """Note who exported other people's rows."""
     if query.owner_id != user.id:
-        await audit.note(session, user, "export", f"dataset:{query.dataset.name} {asked(query)}")
+        await audit.note(session, user, "export", said_of(query))
 
 
 def _split(names: list[str] | None) -> list[str]:

@@ -4,7 +4,6 @@ Knows nothing of HTTP and SQL.
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,12 +15,14 @@ from tasuki.core.database import Database, Session
 from tasuki.core.datasets import Dataset, Datasets
 from tasuki.core.errors import Forbidden, TasukiError, ValidationFailed
 from tasuki.core.ids import new_id
+from tasuki.core.jsontext import dump
 from tasuki.core.logging import get_logger
 from tasuki.exports.copying import Copier
 from tasuki.exports.errors import (
     DatasetNotFound,
     ExportFailed,
     ExportNotFound,
+    ExportRunning,
     TooManyExports,
 )
 from tasuki.exports.forms import Form
@@ -37,24 +38,25 @@ log = get_logger(__name__)
 _TELL_EVERY_S = 1.0
 _FINISH_WITHIN_S = 0.7  # a client that leaves may come back for the rest, if that is here so soon
 _TRY_AGAIN_S = 2
+_MOST_DIGITS = 18  # of the number of a user
 
 
 class Production:
-    """An export on its way into its file."""
+    """An export on its way into its file.
+
+    Attributes:
+        rows: So many have come.
+    """
 
     def __init__(self, run_id: UUID, spool: Spool) -> None:
         self.run_id = run_id
         self.spool = spool
         self.task: asyncio.Task[None] | None = None
-        self._told_at = time.monotonic()
+        self.rows = 0
 
-    def is_due(self) -> bool:
-        """Whether it is time to tell how far it is."""
-        now = time.monotonic()
-        if now - self._told_at < _TELL_EVERY_S:
-            return False
-        self._told_at = now
-        return True
+    async def count(self, rows: int) -> None:
+        """Take note of how many rows have come."""
+        self.rows = rows
 
 
 class ExportService:
@@ -148,6 +150,28 @@ class ExportService:
             raise ExportNotFound(f"There is no export {run_id} of yours; it may have expired.")
         return found
 
+    async def whole(
+        self, session: Session, run_id: UUID, *, user: Principal
+    ) -> tuple[ExportRun, str]:
+        """Return an export whose file can be sent, with the file's SHA-256.
+
+        Raises:
+            ExportNotFound: As `run`; or it failed, so there is no file.
+            ExportRunning: The file is still being written.
+            DatasetNotFound: The dataset is gone.
+            Forbidden: The right to rows of others was taken away since.
+        """
+        run = await self.run(session, run_id, user=user)
+        dataset = self.dataset(run.dataset, user)
+        if run.rows_of != user.id and not sees_all(user, dataset):
+            raise Forbidden(f"Exporting all of {dataset.name} is no longer for you.")
+        if run.state == "running":
+            raise ExportRunning("The file is still being written.", retry_after_s=1)
+        if run.state == "failed" or run.sha256 is None:
+            why = run.error or ""
+            raise ExportNotFound(f"This export failed, so there is no file. {why}".strip())
+        return run, run.sha256
+
     async def runs(
         self, session: Session, user: Principal, *, before: UUID | None, limit: int
     ) -> list[ExportRun]:
@@ -184,31 +208,36 @@ class ExportService:
         self, user_id: int, production: Production, query: ExportQuery, form: Form
     ) -> None:
         spool = production.spool
-
-        async def tell(rows: int) -> None:
-            if production.is_due():
-                await self._tell(production.run_id, rows=rows, bytes=spool.size)
-
+        telling = self._producing.start(self._tell_often(production), name="export-tell")
         try:
-            rows = await self._copier.copy(query, form, spool.write, tell=tell)
+            rows = await self._copier.copy(query, form, spool.write, tell=production.count)
             sha256 = await spool.finish()
+            # Before the client has the end: who has it all finds a run that says so.
+            await self._tell(
+                production.run_id, state="complete", rows=rows, bytes=spool.size, sha256=sha256
+            )
+            spool.end()
         except BaseException as exc:
             spool.fail(ExportFailed("The export was given up.") if _is_cancel(exc) else exc)
             await self._tell(production.run_id, state="failed", error=_reason(exc))
             if not isinstance(exc, TasukiError | asyncio.CancelledError):
                 log.exception("export_failed", run_id=str(production.run_id))
-        else:
-            await self._tell(
-                production.run_id, state="complete", rows=rows, bytes=spool.size, sha256=sha256
-            )
         finally:
+            telling.cancel()
             self._free_slot(user_id)
+
+    async def _tell_often(self, production: Production) -> None:
+        """Tell how far an export is, and so that it lives, though its first row may take long."""
+        while True:
+            await asyncio.sleep(_TELL_EVERY_S)
+            await self._tell(production.run_id, rows=production.rows, bytes=production.spool.size)
 
     async def _settle(self, production: Production) -> None:
         task = production.task
         if task is not None and not task.done():
             await asyncio.wait({task}, timeout=_FINISH_WITHIN_S)
-            task.cancel()
+            if not production.spool.is_whole:
+                task.cancel()
             await asyncio.wait({task})
         production.spool.close()
 
@@ -234,6 +263,11 @@ def asked(query: ExportQuery) -> dict[str, Any]:
     }
 
 
+def said_of(query: ExportQuery) -> str:
+    """Return what a query asks for, for the record of who exported other people's rows."""
+    return f"dataset:{query.dataset.name} {dump(asked(query))}"
+
+
 def owned_by(dataset: Dataset, user: Principal, owner: Sequence[str]) -> int | None:
     """Return whose rows a user exports; none: everybody's.
 
@@ -246,16 +280,17 @@ def owned_by(dataset: Dataset, user: Principal, owner: Sequence[str]) -> int | N
     """
     if not owner:
         return None if sees_all(user, dataset) else user.id
-    if len(owner) > 1 or not owner[0].isascii() or not owner[0].isdigit():
+    [text] = owner if len(owner) == 1 else [""]
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
         raise ValidationFailed(f"{dataset.owner}: one number of a user")
-    wanted = int(owner[0][:18])
+    wanted = int(text)
     if wanted != user.id and not sees_all(user, dataset):
         raise DatasetNotFound("There is nothing of that user for you.")
     return wanted
 
 
 def sees_all(user: Principal, dataset: Dataset) -> bool:
-    """Whether a user may export the rows of others too."""
+    """Whether a user may export the rows of everybody."""
     return user.is_admin or (dataset.scope is not None and user.has_scope(dataset.scope))
 
 

@@ -20,6 +20,11 @@ class ExportsSettings(SettingsGroup):
     max_bytes: int = Field(
         default=20 * 1024**3, ge=1024, description="Largest file of an export, in bytes."
     )
+    keep_free_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=0,
+        description="Bytes of the disk that exports leave free; one that needs them fails.",
+    )
     timeout_s: int = Field(
         default=900, ge=1, description="Seconds after which the database gives an export up."
     )

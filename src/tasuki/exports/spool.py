@@ -9,8 +9,10 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from tasuki.core.errors import ValidationFailed
@@ -18,6 +20,9 @@ from tasuki.exports.errors import ExportFailed
 
 _MODE_FILE, _MODE_FOLDER = 0o600, 0o700
 _PART = ".part"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Spool:
@@ -27,32 +32,34 @@ class Spool:
 
     Attributes:
         size: Bytes written so far.
+        is_whole: All are written, and the file has its name.
+        is_ended: Whoever reads has been told so, or will be at the end.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, keep_free: int) -> None:
         self._path = path
         self._part = path.with_suffix(_PART)
         self._max_bytes = max_bytes
+        self._keep_free = keep_free
         self._hash = hashlib.sha256()
         self._file = -1
         self._grown = asyncio.Event()
         self.size = 0
         self.is_whole = False
+        self.is_ended = False
         self.fault: BaseException | None = None
 
     async def write(self, data: bytes) -> None:
         """Append bytes.
 
         Raises:
-            ExportFailed: The disk is full, or cannot be written.
+            ExportFailed: The disk is full, but for ``TASUKI_EXPORTS__KEEP_FREE_BYTES``, or
+                cannot be written.
             ValidationFailed: The file grows over ``TASUKI_EXPORTS__MAX_BYTES``.
         """
         if self.size + len(data) > self._max_bytes:
             raise ValidationFailed(f"the file is larger than {self._max_bytes} bytes")
-        try:
-            await asyncio.to_thread(self._write, data)
-        except OSError as exc:
-            raise _told(exc) from exc
+        await _to_its_end(self._write, data)
         self.size += len(data)
         self._grown.set()
 
@@ -62,19 +69,21 @@ class Spool:
         Raises:
             ExportFailed: The disk is full, or cannot be written.
         """
-        try:
-            await asyncio.to_thread(self._finish)
-        except OSError as exc:
-            raise _told(exc) from exc
+        await _to_its_end(self._finish)
         self.is_whole = True
-        self._grown.set()
         return self._hash.hexdigest()
+
+    def end(self) -> None:
+        """Let whoever reads know that this is all."""
+        self.is_ended = True
+        self._grown.set()
 
     def fail(self, fault: BaseException) -> None:
         """Let whoever reads know that there will be no more; the file is deleted."""
         self.fault = fault
         self._grown.set()
-        self._part.unlink(missing_ok=True)
+        for path in (self._part,) if self.is_whole else (self._part, self._path):
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the file, once nobody writes or reads it any more."""
@@ -91,19 +100,22 @@ class Spool:
         while self.size <= offset:
             if self.fault is not None:
                 raise self.fault
-            if self.is_whole:
+            if self.is_ended:
                 return b""
             self._grown.clear()
             await self._grown.wait()
         if self.fault is not None:
             raise self.fault
-        return await asyncio.to_thread(os.pread, self._file, min(most, self.size - offset), offset)
+        return await _to_its_end(os.pread, self._file, min(most, self.size - offset), offset)
 
     def _write(self, data: bytes) -> None:
         if self._file < 0:
             self._part.parent.mkdir(mode=_MODE_FOLDER, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._file = os.open(self._part, flags, _MODE_FILE)
+        disk = os.fstatvfs(self._file)
+        if disk.f_bavail * disk.f_frsize < self._keep_free + len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._hash.update(data)
         view = memoryview(data)
         while view:
@@ -118,15 +130,18 @@ class SpoolFolder:
 
     Args:
         folder: Shared by the web processes, so that each can send what another wrote.
+        max_bytes: Of one file.
+        keep_free: Bytes of the disk that are left to others.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, keep_free: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._keep_free = keep_free
 
     def create(self, run_id: UUID) -> Spool:
         """Begin a file."""
-        return Spool(self.path(run_id), max_bytes=self._max_bytes)
+        return Spool(self.path(run_id), max_bytes=self._max_bytes, keep_free=self._keep_free)
 
     def path(self, run_id: UUID) -> Path:
         """Return where the whole file of an export is."""
@@ -146,11 +161,35 @@ class SpoolFolder:
             self.path(run_id).with_suffix(_PART).unlink(missing_ok=True)
 
     def _delete_older_than(self, age_s: float) -> int:
-        limit = time.time() - age_s
-        old = [path for path in self._folder.glob("*") if path.stat().st_mtime < limit]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+        limit, deleted = time.time() - age_s, 0
+        for path in self._folder.glob("*"):
+            with suppress(FileNotFoundError):  # deleted by another process a moment ago
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    deleted += 1
+        return deleted
+
+
+async def _to_its_end(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do something with a file in a thread, and return when that is over.
+
+    Also if the caller is interrupted: no thread can be, and it would go on writing into a file
+    that somebody has closed meanwhile.
+
+    Raises:
+        ExportFailed: The disk refuses.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        await asyncio.wait({running})
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        running.exception()
+        raise
+    try:
+        return running.result()
+    except OSError as exc:
+        raise _told(exc) from exc
 
 
 def _told(exc: OSError) -> ExportFailed:

@@ -1,17 +1,34 @@
 """Exports as background work: the same rows, in a file that stays."""
 
 from datetime import timedelta
+from typing import Protocol
 
+from tasuki.core.database import Session
 from tasuki.core.datasets import Datasets
-from tasuki.core.errors import NotFound
+from tasuki.core.errors import Forbidden, NotFound
 from tasuki.exports.cleaner import ExportCleaner
 from tasuki.exports.copying import ExportSource
 from tasuki.exports.forms import Form, Format, Profile
-from tasuki.exports.query import read_query
-from tasuki.tasks import Artifact, Retry, TaskContext, task
+from tasuki.exports.query import ExportQuery, read_query
+from tasuki.exports.service import said_of, sees_all
+from tasuki.tasks import Artifact, Retry, TaskContext, TaskService, task
 from tasuki.tasks.schedules import CatchUp, Every, Schedule
+from tasuki.web.audit import Auditor
+from tasuki.web.principal import Principal
 
 _BATCH = 200
+
+
+class Rights(Protocol):
+    """Knows what users may do; wiring hands the implementation in."""
+
+    async def principal(self, session: Session, user_id: int) -> Principal | None:
+        """Return who a user is at this moment; none: users of the application, not known here.
+
+        Raises:
+            Forbidden: They may do nothing any more.
+        """
+        ...
 
 
 @task(
@@ -20,8 +37,8 @@ _BATCH = 200
     lane="io",
     retry=Retry(tries=3, first=timedelta(seconds=10)),
     timeout=timedelta(minutes=30),
-    # Whose rows it takes stands in the arguments, so only our own route orders it.
-    allows=lambda _user_id, _args: False,
+    # All rows are for our own route to give: by name, or again, one's own only.
+    allows=lambda user_id, args: bool(args["rows_of"] == user_id),
 )
 async def run_export(
     ctx: TaskContext,
@@ -38,7 +55,8 @@ async def run_export(
 ) -> Artifact:
     """Export rows into a file.
 
-    Safe to run twice: the later file replaces the earlier.
+    Safe to run twice: the later file replaces the earlier. Rights may have been taken away since
+    it was ordered, so it asks for them again.
     """
     declared = ctx.get(Datasets).by_name.get(dataset)
     if declared is None:
@@ -52,6 +70,7 @@ async def run_export(
         owner_id=rows_of,
     )
     form = Form(format=format, profile=profile)
+    await _admit(ctx, query)
     async with ctx.get(ExportSource).open(at_once=1) as copier:
         total = await copier.count(query)
 
@@ -64,6 +83,26 @@ async def run_export(
             rows = await copier.copy(query, form, file.write, tell=tell)
     await ctx.progress(rows, of=rows, unit="rows", message="Done")
     return file.artifact
+
+
+async def _admit(ctx: TaskContext, query: ExportQuery) -> None:
+    """Have rows of others taken only by who may at this moment, and write it down."""
+    owner_id = ctx.owner_id
+    if owner_id is None or query.owner_id == owner_id:
+        return
+    async with ctx.unit_of_work() as session:
+        owner = await ctx.get(Rights).principal(session, owner_id)
+        if owner is None and await _is_replay(ctx, session):
+            raise Forbidden("Nobody can say here whether you still may; order it anew.")
+        if owner is not None and not sees_all(owner, query.dataset):
+            raise Forbidden(f"Exporting all of {query.dataset.name} is no longer for you.")
+        who = owner or Principal(id=owner_id, username=f"user-{owner_id}")
+        await ctx.get(Auditor).note(session, who, "export", said_of(query))
+
+
+async def _is_replay(ctx: TaskContext, session: Session) -> bool:
+    record = await ctx.get(TaskService).get(session, ctx.task_id, owner_id=None)
+    return record.replay_of is not None
 
 
 @task(
@@ -86,6 +125,8 @@ async def cleanup(ctx: TaskContext) -> dict[str, int]:
             found = await cleaner.delete_expired(session, limit=_BATCH)
         deleted += found
         await ctx.progress(deleted, unit="exports", message="Deleting expired exports")
+    async with ctx.unit_of_work() as session:
+        await cleaner.delete_lost(session)
     await cleaner.delete_strays()
     return {"deleted": deleted}
 

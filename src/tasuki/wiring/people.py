@@ -11,13 +11,18 @@ from tasuki.accounts import (
     Passwords,
     SessionService,
     TokenService,
+    UserNotFound,
     UserService,
 )
+from tasuki.accounts.rules import SCOPES
 from tasuki.accounts.tickets import TicketService
 from tasuki.activity import ActivityService
 from tasuki.core.database import Database, Session
+from tasuki.core.datasets import Datasets
+from tasuki.core.errors import Forbidden
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
+from tasuki.exports.tasks import Rights
 from tasuki.notifications.service import Recipients
 from tasuki.reports.service import People, Person
 from tasuki.web.principal import Authenticator, Principal
@@ -29,7 +34,7 @@ class Identity(Protocol):
     """Adds the services that know users."""
 
     def add_services(self, registry: Registry) -> None:
-        """Add at least `People` and `Recipients`; the ground's services are there already."""
+        """Add at least `People`, `Recipients` and `Rights`; the ground is there already."""
         ...
 
 
@@ -52,7 +57,6 @@ class OwnAccounts:
         limits = registry.add(LoginLimits, LoginLimits(database=database, settings=settings))
         sessions = registry.add(SessionService, SessionService(settings=settings, notices=notices))
         tokens = registry.add(TokenService, TokenService(notices=notices))
-        tickets = registry.add(TicketService, TicketService())
         users = registry.add(
             UserService,
             UserService(
@@ -61,6 +65,7 @@ class OwnAccounts:
                 sessions=sessions,
                 tokens=tokens,
                 notices=notices,
+                scopes=_scopes(registry.get(Datasets)),
             ),
         )
         registry.add(
@@ -79,10 +84,14 @@ class OwnAccounts:
                 database=database,
                 settings=settings,
                 web=registry.get(WebSettings),
-                tickets=tickets,
+                tickets=registry.add(TicketService, TicketService()),
             ),
         )
+        self._add_people(registry, users)
+
+    def _add_people(self, registry: Registry, users: UserService) -> None:
         registry.add(People, _AccountPeople(users))
+        registry.add(Rights, _AccountRights(users, are_all=self._are_all))
         registry.add(Recipients, _Accounts(users) if self._are_all else _Anybody())
 
 
@@ -92,6 +101,7 @@ class HostUsers:
     def add_services(self, registry: Registry) -> None:
         """See `Identity.add_services`."""
         registry.add(People, _NumberedPeople())
+        registry.add(Rights, _RightsUnknown())
         registry.add(Recipients, _Anybody())
 
 
@@ -108,6 +118,11 @@ class ActivityAuditor:
         )
 
 
+def _scopes(datasets: Datasets) -> tuple[str, ...]:
+    """Return the scopes that a user may be given: those of datasets are as good as ours."""
+    return tuple(dict.fromkeys([*SCOPES, *(one.scope for one in datasets if one.scope)]))
+
+
 class _AccountPeople:
     def __init__(self, users: UserService) -> None:
         self._users = users
@@ -121,6 +136,39 @@ class _NumberedPeople:
     async def person(self, session: Session, user_id: int) -> Person:
         del session
         return Person(username=f"user-{user_id}")
+
+
+class _AccountRights:
+    """Implements `Rights` by the accounts."""
+
+    def __init__(self, users: UserService, *, are_all: bool) -> None:
+        self._users = users
+        self._are_all = are_all
+
+    async def principal(self, session: Session, user_id: int) -> Principal | None:
+        try:
+            user = await self._users.get(session, user_id)
+        except UserNotFound as exc:
+            if not self._are_all:
+                return None
+            raise Forbidden(f"There is no user {user_id}.") from exc
+        if user.disabled:
+            raise Forbidden(f"{user.username} is disabled.")
+        return Principal(
+            id=user.id,
+            username=user.username,
+            name=user.name,
+            is_admin=user.role == "admin",
+            scopes=frozenset(user.scopes),
+        )
+
+
+class _RightsUnknown:
+    """Implements `Rights` where only the application's requests tell what users may do."""
+
+    async def principal(self, session: Session, user_id: int) -> Principal | None:
+        del session, user_id
+        return None
 
 
 class _Accounts:

@@ -113,7 +113,11 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
 
 def _add_exports(registry: Registry, settings: Settings) -> None:
     exports = registry.add(ExportsSettings, settings.exports)
-    folder = SpoolFolder(settings.files_folder / "exports", max_bytes=exports.max_bytes)
+    folder = SpoolFolder(
+        settings.files_folder / "exports",
+        max_bytes=exports.max_bytes,
+        keep_free=exports.keep_free_bytes,
+    )
     registry.add(SpoolFolder, folder)
     registry.add(ExportCleaner, ExportCleaner(folder=folder, settings=exports))
     registry.add(
