@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from support.channels import Price, Remark
 from support.live import Live, live_settings, running_live
 from support.sockets import Talk, add_price_sockets, talking
+from tasuki.realtime.channels import Publication
 from tasuki.realtime.connections import ConnectionManager
 
 PATH = "/ws/prices/JPY"
@@ -165,6 +166,27 @@ async def test_the_twenty_first_socket_of_a_person_is_refused(live: Live) -> Non
             await talk.hear()
         async with talking(client, PATH) as one_more:
             assert await one_more.closed() == 4429
+
+
+async def test_a_process_tells_its_own_clients_without_a_channel(live: Live) -> None:
+    """A person's, a channel's, or all of them; nobody elsewhere, and nothing is kept."""
+    alice, bob = await live.user("alice"), await live.user("bob")
+    manager = live.tasuki.services.get(ConnectionManager)
+    alice_id = (await alice.get("/api/v1/auth/me")).json()["id"]
+
+    def said(text: str) -> Publication:
+        return Publication("", "remark", f'{{"text":"{text}"}}', "")
+
+    async with talking(alice, PATH) as hers, talking(bob, "/ws/prices/EUR") as his:
+        for talk in (hers, his):
+            await talk.say({"n": 1})
+            await talk.hear()
+        manager.send_personal(alice_id, said("for alice"))
+        manager.send_room("prices:EUR", said("of the euro"))
+        manager.broadcast(said("for all"))
+        heard = [[(await talk.hear())["text"] for _ in range(2)] for talk in (hers, his)]
+
+    assert heard == [["for alice", "for all"], ["of the euro", "for all"]]
 
 
 @on_any_server
