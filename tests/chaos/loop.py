@@ -5,7 +5,8 @@ will: ``./dev chaos --broker rabbitmq --minutes 20 --seed 1``.
 
 ``--schedulers 10 --minutes 1`` kills schedulers instead, while each second has a slot.
 
-``--realtime`` publishes in channels instead, to listeners of every kind.
+``--realtime`` publishes in channels instead, to listeners of every kind. Its first round finds out
+how long clients are kept that stopped reading, or vanished.
 
 Each round has a database and a seed of its own, and prints its verdict and what was broken. What
 the witnesses of a red round wrote is kept. Exits with 1 when a round was red.
@@ -28,8 +29,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import asyncpg
+
 from chaos.clockwork import tick_under_kills  # run as a file, so its folder comes first
 from chaos.house import House
+from chaos.realtime.doors import TABLE
+from chaos.realtime.evictions import evictions
 from chaos.realtime.storm import MODULE, LiveStorm
 from chaos.storm import Storm
 from support.brokers import BROKERS, Broker, Rabbit, Valkey
@@ -110,6 +115,20 @@ async def publish(ground: Ground, folder: Path, *, seed: int, for_s: float) -> b
     return found.is_good
 
 
+async def evict(ground: Ground, folder: Path) -> bool:
+    """Let bad clients come; return whether all were gone in time."""
+    url = await ground.servers.create_database()
+    folder.mkdir(mode=0o700)
+    async with House(folder, url, ground.valkey.url, modules=(MODULE,)).open() as house:
+        connection = await asyncpg.connect(url)
+        await connection.execute(TABLE)
+        await connection.close()
+        took_s, late = await evictions(house)
+    await ground.servers.drop_database(url)
+    print("RED:" if late else "ok:", ", ".join(f"{what} {s:.1f} s" for what, s in took_s.items()))
+    return not late
+
+
 def _fault(line: dict[str, Any]) -> str:
     return " ".join(str(line[word]) for word in ("what", "part") if word in line)
 
@@ -162,6 +181,9 @@ def main() -> int:
     red = rounds = 0
     place = Path(tempfile.mkdtemp(prefix="tasuki-chaos-"))
     with ground_for(options.broker, place) as ground:
+        if options.realtime:
+            red += not is_good(evict(ground, place / "evictions"))
+            rounds += 1
         while (left_s := deadline - time.monotonic()) > 0:
             folder = place / f"seed-{seed}"
             for_s = min(_ROUND_S, max(left_s, 5.0))
