@@ -39,7 +39,7 @@ _RFC_3339_KNOWS: tuple[ColumnElement[Any], ColumnElement[Any]] = (
 )
 _FOR_PEOPLE = "YYYY-MM-DD HH24:MI:SS"
 # What a spreadsheet takes for a formula (OWASP, CSV injection), and their full-width forms.
-_FORMULA_STARTS = "=+-@\t\r＝＋－＠"
+_FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
 _SILENT_FOR = timedelta(seconds=30)
 _LOST = "The process that wrote it is gone."
 
