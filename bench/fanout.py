@@ -111,7 +111,17 @@ def measure(sides: Mapping[str, Round], *, rounds: int) -> Results:
 
 
 def print_results(results: Results) -> None:
-    rows = [["", "", "deliveries/s", "of rounds, in thousands", "CPU us each", "messages a read"]]
+    rows = [
+        [
+            "",
+            "",
+            "deliveries/s",
+            "of rounds, in thousands",
+            "CPU us each",
+            "kernel",
+            "messages a read",
+        ]
+    ]
     for (how, name), rounds in results.items():
         rows.append(
             [
@@ -120,6 +130,7 @@ def print_results(results: Results) -> None:
                 f"{median_of(rounds, lambda one: one.per_s):.0f}",
                 " ".join(f"{one.per_s / 1000:.0f}" for one in rounds),
                 f"{median_of(rounds, lambda one: one.cpu_us):.2f}",
+                f"{median_of(rounds, lambda one: one.kernel_us):.2f}",
                 f"{median_of(rounds, lambda one: one.deliveries / one.reads):.1f}",
             ]
         )

@@ -28,12 +28,14 @@ class Measured:
 
     Attributes:
         cpu_s: Of the process that serves the sockets.
+        kernel_s: The part of it that the kernel took.
         reads: How often clients were woken for something.
     """
 
     deliveries: int
     wall_s: float
     cpu_s: float
+    kernel_s: float
     reads: int
 
     @property
@@ -45,6 +47,11 @@ class Measured:
     def cpu_us(self) -> float:
         """Microseconds of CPU for each delivery."""
         return self.cpu_s / self.deliveries * 1e6
+
+    @property
+    def kernel_us(self) -> float:
+        """The kernel's part of that."""
+        return self.kernel_s / self.deliveries * 1e6
 
 
 class Side:
@@ -60,19 +67,19 @@ class Side:
     def round(self, count: int, together: int, publish: Publish | None = None) -> Measured:
         """Publish so many messages, and wait until every socket has heard them."""
         first, self._next = self._next, self._next + count
-        before = self._cpu_s()
+        before = self._server.cpu_times()
         counted = self._crowd.count(count, first=first, together=together)
         began = (publish or self.publish)(count, together, first)
         heard = counted()
+        after = self._server.cpu_times()
+        kernel_s = after.system - before.system
         return Measured(
             deliveries=count * self._sockets,
             wall_s=heard["last_at"] - began,
-            cpu_s=self._cpu_s() - before,
+            cpu_s=after.user - before.user + kernel_s,
+            kernel_s=kernel_s,
             reads=heard["reads"],
         )
-
-    def _cpu_s(self) -> float:
-        return sum(self._server.cpu_times()[:2])
 
 
 class Field:

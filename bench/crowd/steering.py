@@ -59,7 +59,7 @@ class Crowd:
 
     def count(self, messages: int, *, first: int, together: int) -> Callable[[], dict[str, Any]]:
         """Begin to count; call the result to wait until every socket has heard all of them."""
-        self._child.tell(do="count", messages=messages, first=first, together=together)
+        self._child.ask(do="count", messages=messages, first=first, together=together)
         return self._child.read
 
     def stay(self, seconds: float) -> None:
