@@ -55,7 +55,7 @@ class Format(Protocol):
         ...
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, slots=True)
 class Subscription:
     """One connection's interest in some channels.
 
@@ -79,7 +79,7 @@ class Group:
     def __init__(self, format: Format, channels: tuple[str, ...]) -> None:  # noqa: A002  # its name
         self.format = format
         self.channels = channels
-        self.members: dict[Subscription, None] = {}
+        self.members: dict[Subscription, Outbox] = {}
 
 
 GroupKey = tuple[Format, tuple[str, ...]]
@@ -139,7 +139,7 @@ class Feed:
         group = self.groups.get(key)
         if group is None:
             group = self.groups[key] = Group(*key)
-        group.members[subscription] = None
+        group.members[subscription] = subscription.outbox
 
     def part(self, subscription: Subscription) -> None:
         """Tell a subscriber nothing more."""

@@ -250,8 +250,8 @@ class Hub:
             if data is None:
                 continue
             frame = Frame(data, when_slow, key)
-            for member in group.members:
-                member.outbox.put(frame)
+            for outbox in group.members.values():
+                outbox.put(frame)
 
     def _reset(self, subscription: Subscription, channels: Sequence[str], places: Places) -> None:
         data = subscription.format.reset(channels, places)

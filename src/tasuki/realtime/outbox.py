@@ -7,7 +7,6 @@ full, frames wait here, and what happens when too many wait is said by each fram
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,7 +19,7 @@ LONGEST_S = 10.0
 """A client that takes nothing for so long is gone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Frame:
     """Bytes on their way to many clients.
 
@@ -81,11 +80,11 @@ class Outbox:
     __slots__ = (
         "_filled_at",
         "_flusher",
-        "_frames",
-        "_is_noted",
+        "_fresh",
         "_is_open",
         "_on_full",
         "_size",
+        "_waiting",
         "_wire",
     )
 
@@ -94,9 +93,9 @@ class Outbox:
         self._flusher = flusher
         self._is_open = False
         self._on_full: Callable[[], None] | None = on_full
-        self._frames: deque[Frame] = deque()
+        self._fresh: list[Frame] = []  # of this turn
+        self._waiting: list[Frame] = []  # that the client could not take before
         self._size = 0
-        self._is_noted = False
         self._filled_at = 0.0
         wire.on_writable = self.flush
 
@@ -108,14 +107,15 @@ class Outbox:
     def close(self) -> None:
         """Drop what waits."""
         self._on_full = None
-        self._frames.clear()
+        self._fresh.clear()
+        self._waiting.clear()
         self._size = 0
         self._wire.on_writable = None
         self._flusher.blocked.discard(self)
 
     @property
     def size(self) -> int:
-        """Bytes that wait."""
+        """Bytes that wait for the client."""
         return self._size
 
     @property
@@ -125,55 +125,65 @@ class Outbox:
 
     def put(self, frame: Frame) -> None:
         """Send a frame after all others."""
-        if not self._frames:
-            self._filled_at = time.monotonic()
-        self._frames.append(frame)
-        self._size += len(frame.data)
-        if not self._is_noted:
-            self._is_noted = True
+        # This is done for every frame and client; all that can is left to `flush`.
+        self._fresh.append(frame)
+        if len(self._fresh) == 1:
             self._flusher.add(self)
-        elif self._size > MOST_BYTES or len(self._frames) > MOST_FRAMES:
-            self._relieve()
 
     def flush(self) -> None:
         """Write what waits, if the client takes it."""
-        self._is_noted = False
-        frames = self._frames
-        if not frames or not self._is_open:
+        if self._waiting or not (self._is_open and self._wire.is_writable):
+            self._flush_waiting()
+        elif self._fresh:
+            parts = [frame.data for frame in self._fresh]
+            self._fresh.clear()
+            self._wire.write(parts)
+
+    def _flush_waiting(self) -> None:
+        """Do so for a client that did not take everything before, or does not now."""
+        if self._fresh:
+            self._let_wait()
+        if not self._waiting or not self._is_open:
             return
         if not self._wire.is_writable:
             self._flusher.blocked.add(self)
-            self._relieve()
             return
         self._flusher.blocked.discard(self)
-        parts = [frame.data for frame in frames]
-        frames.clear()
+        parts = [frame.data for frame in self._waiting]
+        self._waiting.clear()
         self._size = 0
         self._wire.write(parts)
 
+    def _let_wait(self) -> None:
+        """Keep this turn's frames, within the bounds."""
+        if not self._waiting:
+            self._filled_at = time.monotonic()
+        self._waiting += self._fresh
+        self._size += sum(len(frame.data) for frame in self._fresh)
+        self._fresh.clear()
+        if not (self._is_open and self._wire.is_writable):
+            self._relieve()
+
     def _relieve(self) -> None:
         """Make room as the waiting frames' namespaces say, or give the client up."""
-        if self._wire.is_writable and not self._is_over():
-            return
         self._keep_newest()
         while self._is_over():
-            oldest = next((f for f in self._frames if f.when_slow == "drop_oldest"), None)
+            oldest = next((f for f in self._waiting if f.when_slow == "drop_oldest"), None)
             if oldest is None:
                 self.give_up()
                 return
-            self._frames.remove(oldest)
+            self._waiting.remove(oldest)
             self._size -= len(oldest.data)
 
     def _keep_newest(self) -> None:
         """Of frames with the same key keep the last."""
-        last = {frame.key: frame for frame in self._frames if frame.key is not None}
+        last = {frame.key: frame for frame in self._waiting if frame.key is not None}
         if last:
-            kept = [f for f in self._frames if f.key is None or last[f.key] is f]
-            self._frames = deque(kept)
-            self._size = sum(len(frame.data) for frame in kept)
+            self._waiting = [f for f in self._waiting if f.key is None or last[f.key] is f]
+            self._size = sum(len(frame.data) for frame in self._waiting)
 
     def _is_over(self) -> bool:
-        return self._size > MOST_BYTES or len(self._frames) > MOST_FRAMES
+        return self._size > MOST_BYTES or len(self._waiting) > MOST_FRAMES
 
     def give_up(self) -> None:
         """Cut the client off: it does not keep up."""

@@ -120,10 +120,36 @@ class FastHttp(_Straight, HttpToolsProtocol):
 class FastWebSocket(_Straight, WebSocketsSansIOProtocol):
     """A WebSocket that takes frames made for many clients; see `SocketWire`."""
 
-    heard_at = 0.0
+    # What is read for each message, and so many names of uvicorn's that no more than thirty are
+    # left: CPython shares the dictionary of larger objects with nobody, a kilobyte for each.
+    __slots__ = (
+        "close_sent",
+        "close_timeout",
+        "close_timer",
+        "conn",
+        "default_headers",
+        "disconnected",
+        "frames",
+        "heard_at",
+        "initial_response",
+        "is_writable",
+        "last_ping_rtt",
+        "on_writable",
+        "pending_ping_payload",
+        "ping_interval",
+        "ping_sent_at",
+        "ping_timeout",
+        "ping_timer",
+        "pong_timer",
+        "queue",
+        "transport",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Write no line of each handshake: it would hold the query, and so tickets."""
+        self.heard_at = 0.0
+        self.is_writable = True
+        self.on_writable = None
         super().__init__(*args, **kwargs)
         self.logger = self.conn.logger = _QUIET
 
