@@ -1,0 +1,1 @@
+"""Mail: one message to one address, handed to a mail system."""

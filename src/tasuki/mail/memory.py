@@ -1,0 +1,31 @@
+"""A mail system in this process, for tests."""
+
+from collections.abc import Callable
+from email.message import EmailMessage
+
+
+class MemoryTransport:
+    """Keeps what it is given; see `Transport`.
+
+    Args:
+        fault: Asked before each message: what to raise instead of taking it.
+    """
+
+    def __init__(self, fault: Callable[[EmailMessage], Exception | None] | None = None) -> None:
+        self.taken: list[EmailMessage] = []
+        self._fault = fault
+
+    async def send(self, message: EmailMessage) -> str:
+        """See `Transport.send`."""
+        fault = self._fault(message) if self._fault is not None else None
+        if fault is not None:
+            raise fault
+        self.taken.append(message)
+        return "250 taken"
+
+    async def check(self) -> str:
+        """See `Transport.check`."""
+        return "220 memory"
+
+    async def close(self) -> None:
+        """See `Transport.close`."""

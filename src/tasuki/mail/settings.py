@@ -1,0 +1,62 @@
+"""Which mail system takes our messages."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+
+from tasuki.core.settings import SettingsGroup
+
+Tls = Literal["starttls", "implicit", "none"]
+
+
+class MailSettings(SettingsGroup):
+    """Mail. Read from ``TASUKI_MAIL__*``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    host: str | None = Field(
+        default=None, description="The mail system (SMTP); none: nothing is sent."
+    )
+    port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    tls: Tls = Field(
+        default="starttls",
+        description="starttls, implicit (usual on port 465), or none, for this machine only.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="Who may vouch for its certificate; default: the system's."
+    )
+    username: str | None = Field(default=None, description="To log in with.")
+    password: SecretStr | None = Field(default=None, description="To log in with.")
+    from_: str = Field(
+        default="tasuki@localhost",
+        alias="from",
+        description="The sender of every mail: an address, or NAME <ADDRESS>.",
+    )
+    connections: int = Field(
+        default=4, ge=1, le=100, description="Connections to it of one process."
+    )
+    timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds for an answer. A short time makes doubles: the mail system takes a "
+        "message and we no longer hear it.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.host and self.tls == "none" and not _is_this_machine(self.host):
+            msg = "tls: `none` is for a mail system on this machine only; use starttls or implicit"
+            raise ValueError(msg)
+        if (self.username is None) is not (self.password is None):
+            msg = "username and password: set both or neither"
+            raise ValueError(msg)
+        return self
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,235 @@
+"""Mail by SMTP (RFC 5321), over a few connections that are kept."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+
+import aiosmtplib
+from aiosmtplib import SMTPException, SMTPResponseException
+
+from tasuki.mail.errors import MailDeferred, MailRejected, MailUnknown, MailUnreachable
+from tasuki.mail.settings import MailSettings
+
+_IDLE_S = 20.0  # servers hang up on those who say nothing; many after half a minute
+_MOST_MESSAGES = 100  # over one connection; some servers count them
+_NEVER = range(500, 600)
+_NO_MAILBOX = (550, 551, 553)
+_ENHANCED = re.compile(r"\b5\.(\d{1,3})\.\d{1,3}\b")
+_ADDRESS_STATUS = "1"  # RFC 3463: the fault is the address'
+
+
+class _Client(aiosmtplib.SMTP):
+    """A connection that knows whether the last byte of a message has left."""
+
+    used = 0
+    idle_since = 0.0
+
+    async def hand_over(self, content: bytes, *, timeout_s: float) -> str:
+        """Send a message's content; return the answer.
+
+        Raises:
+            MailDeferred: The connection broke, or they said "later", before all of it was sent.
+            MailUnknown: It broke after that.
+        """
+        protocol = self.protocol
+        if protocol is None:
+            raise MailDeferred("the mail system went away")
+        has_left = False
+        write = protocol.write
+
+        def watched(data: bytes) -> None:
+            nonlocal has_left
+            has_left = has_left or data.endswith(b"\r\n.\r\n")
+            write(data)
+
+        protocol.write = watched  # type: ignore[method-assign]  # to know RFC 1047's moment
+        try:
+            answer = await self.data(content, timeout=timeout_s)
+        except SMTPResponseException:
+            raise
+        except (SMTPException, OSError, TimeoutError) as exc:
+            if has_left:
+                raise MailUnknown(f"no answer to the end of the message: {exc}") from exc
+            raise MailDeferred(f"the mail system went away: {exc}") from exc
+        finally:
+            protocol.write = write  # type: ignore[method-assign]  # as above
+        return f"{answer.code} {answer.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    sender: str
+    recipient: str
+    content: bytes
+    options: tuple[str, ...]
+
+
+class SmtpTransport:
+    """See `Transport`. For one event loop.
+
+    A connection has one message at a time and is kept for the next. One that was idle may have
+    been closed by the server a moment ago; then the message begins anew on another, since nothing
+    of it was taken.
+    """
+
+    def __init__(self, settings: MailSettings) -> None:
+        self._settings = settings
+        self._idle: deque[_Client] = deque()
+        self._slots = asyncio.Semaphore(settings.connections)
+
+    async def send(self, message: EmailMessage) -> str:
+        """See `Transport.send`."""
+        envelope = _envelope(message)
+        async with self._slots:
+            kept = self._kept()
+            if kept is not None:
+                try:
+                    return await self._over(kept, envelope)
+                except _Stale:
+                    pass
+            return await self._over(await self._connected(), envelope)
+
+    async def check(self) -> str:
+        """See `Transport.check`."""
+        async with self._slots:
+            client = await self._connected()
+            with contextlib.suppress(SMTPException, OSError, TimeoutError):
+                await client.quit(timeout=5)
+        greeting = client.last_ehlo_response
+        return f"{greeting.code} {greeting.message}" if greeting else "250"
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        while self._idle:
+            client = self._idle.popleft()
+            with contextlib.suppress(SMTPException, OSError, TimeoutError):
+                await client.quit(timeout=5)
+
+    def _kept(self) -> _Client | None:
+        while self._idle:
+            client = self._idle.pop()
+            if client.is_connected and time.monotonic() - client.idle_since < _IDLE_S:
+                return client
+            client.close()
+        return None
+
+    async def _over(self, client: _Client, envelope: _Envelope) -> str:
+        is_first = client.used == 0
+        client.used += 1
+        async with _told(client):
+            try:
+                await client.mail(envelope.sender, options=envelope.options)
+            except (aiosmtplib.SMTPServerDisconnected, OSError) as exc:
+                if not is_first:
+                    client.close()
+                    raise _Stale from exc
+                raise
+            await client.rcpt(envelope.recipient)
+            answer = await client.hand_over(envelope.content, timeout_s=self._settings.timeout_s)
+        if client.used < _MOST_MESSAGES and client.is_connected:
+            client.idle_since = time.monotonic()
+            self._idle.append(client)
+        else:
+            client.close()
+        return answer
+
+    async def _connected(self) -> _Client:
+        settings = self._settings
+        client = _Client(
+            hostname=settings.host,
+            port=settings.port,
+            use_tls=settings.tls == "implicit",
+            start_tls=settings.tls == "starttls",
+            tls_context=None if settings.tls == "none" else self._context(),
+            timeout=settings.timeout_s,
+        )
+        try:
+            await client.connect()
+            if client.last_ehlo_response is None:
+                await client.ehlo()
+            if settings.username is not None and settings.password is not None:
+                await client.login(settings.username, settings.password.get_secret_value())
+        except (SMTPException, OSError, TimeoutError, ssl.SSLError) as exc:
+            client.close()
+            raise MailUnreachable(_reason("cannot talk to the mail system", exc)) from exc
+        return client
+
+    def _context(self) -> ssl.SSLContext:
+        ca_file = self._settings.ca_file
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+
+
+class _Stale(Exception):
+    """A kept connection had been closed by the server."""
+
+
+@contextlib.asynccontextmanager
+async def _told(client: _Client) -> AsyncGenerator[None]:
+    """Turn what goes wrong with one message into what it means; the connection ends with it."""
+    try:
+        yield
+    except _Stale:
+        raise
+    except (MailDeferred, MailUnknown):
+        client.close()
+        raise
+    except SMTPResponseException as exc:
+        await _end(client)
+        raise _of_answer(exc) from exc
+    except aiosmtplib.SMTPRecipientsRefused as exc:
+        await _end(client)
+        raise _of_answer(exc.recipients[0]) from exc
+    except (SMTPException, OSError, TimeoutError) as exc:
+        client.close()
+        raise MailDeferred(_reason("the mail system went away", exc)) from exc
+    except BaseException:
+        client.close()
+        raise
+
+
+async def _end(client: _Client) -> None:
+    with contextlib.suppress(SMTPException, OSError, TimeoutError):
+        await client.quit(timeout=5)
+    client.close()
+
+
+def _of_answer(exc: SMTPResponseException) -> MailDeferred | MailRejected:
+    said = f"{exc.code} {exc.message}"[:500]
+    if exc.code in _NEVER:
+        return MailRejected(said, is_address_fault=_blames_address(exc))
+    return MailDeferred(said)
+
+
+def _blames_address(exc: SMTPResponseException) -> bool:
+    if not isinstance(exc, aiosmtplib.SMTPRecipientRefused):
+        return False
+    status = _ENHANCED.search(exc.message)
+    if status is not None:
+        return status[1] == _ADDRESS_STATUS
+    return exc.code in _NO_MAILBOX
+
+
+def _envelope(message: EmailMessage) -> _Envelope:
+    [recipient] = message["To"].addresses
+    [sender] = message["From"].addresses
+    is_ascii = recipient.addr_spec.isascii() and sender.addr_spec.isascii()
+    policy = SMTP if is_ascii else SMTPUTF8
+    return _Envelope(
+        sender.addr_spec,
+        recipient.addr_spec,
+        message.as_bytes(policy=policy),
+        () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME"),
+    )
+
+
+def _reason(what: str, exc: BaseException) -> str:
+    """Say what happened; never with what we logged in with."""
+    said = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else str(exc)
+    return f"{what}: {said or type(exc).__name__}"[:500]

@@ -1,0 +1,34 @@
+"""The port to a mail system."""
+
+from email.message import EmailMessage
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """Hands messages to a mail system, one recipient each.
+
+    Every adapter passes ``tests/contract/test_mail.py``.
+    """
+
+    async def send(self, message: EmailMessage) -> str:
+        """Hand over a message to the one address in its ``To``; return what the system says.
+
+        Raises:
+            MailDeferred: Not now; nothing was taken.
+            MailRejected: Never; nothing was taken.
+            MailUnreachable: The system cannot be talked to; nothing was taken.
+            MailUnknown: Nobody knows.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Connect and log in, send nothing, and return how the system greets us.
+
+        Raises:
+            MailUnreachable: That cannot be done.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye on all connections."""
+        ...
