@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from support.everything import import_everything
 from tasuki.core.errors import all_errors
 from tasuki.realtime.channels import nobody
 from tasuki.tasks import Task
@@ -66,6 +67,7 @@ def events() -> str:
 
 def errors() -> str:
     """Return a line per code: what a client may see, and whether trying again may help."""
+    import_everything()
     rows = {
         (error.code, error.status.value, "retryable" if error.retryable else "final")
         for error in all_errors()

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tasuki
+from support.everything import import_everything
 from tasuki.core import errors
 from tasuki.core.errors import TasukiError, all_errors
 
@@ -237,10 +237,3 @@ def test_every_code_is_one_word_and_means_one_thing() -> None:
 
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code, _, _ in rows)
     assert [code for (code, *_), (other, *_) in pairwise(rows) if code == other] == []
-
-
-def import_everything() -> None:
-    """Import all modules, so that every subclass is known."""
-    for module in pkgutil.walk_packages(tasuki.__path__, "tasuki."):
-        if ".migrations" not in module.name and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)

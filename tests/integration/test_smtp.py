@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from support.live import Live
 from support.mail import message
 from support.smtp import LOST, RESET, SILENT, Sink, smtp_sink
 from support.tls import Authority
@@ -142,3 +143,24 @@ def test_mail_without_tls_stays_on_this_machine() -> None:
     """It would be read along the way."""
     with pytest.raises(ValidationError, match="this machine only"):
         MailSettings(host="mail.example.org", tls="none")
+
+
+async def test_the_command_line_tries_the_mail_system(live: Live) -> None:
+    """Before anybody waits for a mail that never comes."""
+    async with smtp_sink() as sink:
+        env = {
+            "TASUKI_MAIL__HOST": "127.0.0.1",
+            "TASUKI_MAIL__PORT": str(sink.port),
+            "TASUKI_MAIL__TLS": "none",
+            "TASUKI_MAIL__FROM": "図書館 <library@example.org>",
+        }
+        said = await live.command("mail", "test", "reader@example.org", env=env)
+        examined = await live.command("doctor", env=env)
+        await live.command("mail", "test", "no address", env=env, code=1)
+        sink.script["RCPT"] = "550 5.1.1 nobody"
+        await live.command("mail", "test", "reader@example.org", env=env, code=1)
+
+    assert "The mail system says: 250 2.0.0 taken" in said
+    assert f"127.0.0.1:{sink.port} says 250" in examined
+    [taken] = sink.taken
+    assert taken["From"].addresses[0].display_name == "図書館"

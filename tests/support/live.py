@@ -6,7 +6,7 @@ Nothing runs a task until a test says `work`, so a test decides when what happen
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,15 +104,20 @@ class Live:
             async with asyncio.timeout(10):
                 await running
 
-    async def command(self, *args: str, code: int = 0) -> str:
+    async def command(
+        self, *args: str, code: int = 0, env: Mapping[str, str] | None = None
+    ) -> str:
         """Run the command line on the same servers and return what it printed."""
-        env = {
+        variables = {
             "TASUKI_DATABASE_URL": self.tasuki.settings.need_database_url(),
             "TASUKI_REDIS_URL": self.tasuki.settings.need_redis_url(),
             "TASUKI_TASKS__MODULES": '["support.jobs"]',
             "COLUMNS": "200",
+            **(env or {}),
         }
-        ended = await asyncio.to_thread(CliRunner().invoke, command_line, list(args), env=env)
+        ended = await asyncio.to_thread(
+            CliRunner().invoke, command_line, list(args), env=variables
+        )
         assert ended.exit_code == code, ended.output
         return ended.output
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from typer.main import get_command
 
+from support.everything import import_everything
 from tasuki.cli.main import app
 from tasuki.core.errors import TasukiError, all_errors
 from tasuki.core.notices import MemoryNotices
@@ -60,6 +61,7 @@ def settings() -> str:
 
 def errors() -> str:
     """Return the page of all errors a client or a task may meet."""
+    import_everything()
     known = [error for error in all_errors() if error.__module__.startswith("tasuki.")]
     codes: dict[str, list[type[TasukiError]]] = {}
     for error in known:

@@ -20,6 +20,7 @@ from tasuki.cli.output import out, settings_of
 from tasuki.core.database import Database
 from tasuki.core.errors import TasukiError
 from tasuki.core.settings import ENV_PREFIX, SettingsGroup
+from tasuki.mail.smtp import SmtpTransport
 from tasuki.tasks.celery import broker_answers
 from tasuki.tasks.states import WORKER_LANES
 from tasuki.wiring import Settings
@@ -38,7 +39,7 @@ def doctor(
         bool, typer.Option("--settings", help="List all settings instead.")
     ] = False,
 ) -> None:
-    """Check settings, database, schema, Valkey, broker and the files folder; exit 1 on a fault.
+    """Check settings, database, schema, Valkey, broker, files and mail; exit 1 on a fault.
 
     [dim]Example: tasuki doctor[/dim]
     """
@@ -65,6 +66,7 @@ async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
         "valkey": _valkey,
         "broker": _broker,
         "files": _files,
+        "mail": _mail,
         "workers": _workers,
     }
     results: list[tuple[str, bool, str]] = []
@@ -119,6 +121,14 @@ async def _broker(settings: Settings) -> str:
 async def _files(settings: Settings) -> str:
     folder = settings.files_folder
     return await asyncio.to_thread(_try_folder, folder)
+
+
+async def _mail(settings: Settings) -> str:
+    """Connect and log in; without a mail system nothing is sent, which is no fault."""
+    if settings.mail.host is None:
+        return "no TASUKI_MAIL__HOST: nothing is sent"
+    transport = SmtpTransport(settings.mail)
+    return f"{settings.mail.host}:{settings.mail.port} says {await transport.check()}"
 
 
 async def _workers(settings: Settings) -> str:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "task": "tasks.app",
     "schedule": "schedules.app",
     "export": "exports.export",
+    "mail": "mail.app",
     "demo": "demo.demo",
     "doctor": "doctor.doctor",
 }

@@ -34,7 +34,11 @@ Capabilities add their own below these in their ``errors.py``::
     │   ├── TooManyExports          429 rate_limited      retryable
     │   └── TooManyTickets          429 rate_limited      retryable
     ├── Unavailable                 503 unavailable       retryable
-    │   └── ExportRunning           503 unavailable       retryable
+    │   ├── ExportRunning           503 unavailable       retryable
+    │   ├── MailDeferred            503 unavailable       retryable
+    │   └── MailUnreachable         503 unavailable       retryable
+    ├── MailRejected                422 mail_rejected
+    ├── MailUnknown                 502 mail_unknown
     ├── ExportFailed                500 export_failed     retryable
     ├── LeaseLost                   500 lease_lost        in a worker, never an answer
     ├── Fatal                       500 task_failed       raised by tasks

@@ -32,7 +32,7 @@ def setting_names(model: type[BaseModel], prefix: str = ENV_PREFIX) -> list[str]
         if isinstance(group, type) and issubclass(group, SettingsGroup):
             names += setting_names(group, f"{prefix}{name.upper()}__")
         else:
-            names.append(f"{prefix}{name.upper()}")
+            names.append(f"{prefix}{(field.alias or name).upper()}")
     return names
 
 

@@ -14,7 +14,8 @@ Tls = Literal["starttls", "implicit", "none"]
 class MailSettings(SettingsGroup):
     """Mail. Read from ``TASUKI_MAIL__*``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # `from` is no name in Python; all else, the environment too, calls it that.
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     host: str | None = Field(
         default=None, description="The mail system (SMTP); none: nothing is sent."

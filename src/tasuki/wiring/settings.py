@@ -23,6 +23,7 @@ from tasuki.chat.settings import ChatSettings
 from tasuki.core.settings import ENV_PREFIX, refuse_unknown_names, setting_names
 from tasuki.core.urls import async_url
 from tasuki.exports.settings import ExportsSettings
+from tasuki.mail.settings import MailSettings
 from tasuki.notifications.settings import NotificationsSettings
 from tasuki.realtime.settings import RealtimeSettings
 from tasuki.tasks.settings import FilesSettings, TasksSettings
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     chat: ChatSettings = Field(default=ChatSettings(), description="Rooms.")
     tasks: TasksSettings = Field(default=TasksSettings(), description="Background work.")
     exports: ExportsSettings = Field(default=ExportsSettings(), description="Exports.")
+    mail: MailSettings = Field(default=MailSettings(), description="Mail.")
     files: FilesSettings = Field(default=FilesSettings(), description="Files of tasks.")
 
     def need_database_url(self) -> str:
