@@ -13,7 +13,7 @@ from support.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-PLACES = ("queues", "workers", "schedules", "failures")
+PLACES = ("queues", "workers", "schedules", "failures", "connections", "announce")
 
 
 def row_of(page: Page, table: str, text: str | re.Pattern[str]) -> Locator:

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from support.client import Client
-from support.console import Window, heading, order, order_batch
+from support.console import Window, heading, make_room, order, order_batch
 from support.system import ADMIN_PASSWORD, System
 from support.waiting import wait_until
 
@@ -19,7 +19,7 @@ _LACKS = """() => {
   const ids = all("[id]").map((node) => node.id);
   const named = (node) => node.getAttribute("aria-label") || node.textContent.trim();
   return [
-    ...all("input:not([aria-hidden]), select").filter(shown)
+    ...all("input:not([aria-hidden]), select, textarea").filter(shown)
       .filter((node) => !node.labels?.length && !node.getAttribute("aria-label"))
       .map((node) => `no label: ${node.outerHTML}`),
     ...all("a, button, summary").filter((node) => shown(node) && !named(node))
@@ -126,7 +126,9 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
     task_id = await order(page, "console.say", lines=["a line"], fail="broken")
     batch_id = await order_batch(page, "console.say", [{"lines": []}] * 3)
     own = ["/", f"/tasks/{task_id}", f"/batches/{batch_id}", "/reports/new", "/account"]
-    operators = [f"/admin/{name}" for name in ("queues", "workers", "schedules", "failures")]
+    own += ["/notifications", "/chat", f"/chat/{await make_room(page)}"]
+    places = ("queues", "workers", "schedules", "failures", "connections", "announce")
+    operators = [f"/admin/{name}" for name in places]
     return own + operators if username == "admin" else [*own, operators[0]]
 
 

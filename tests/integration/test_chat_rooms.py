@@ -51,6 +51,7 @@ async def test_who_makes_a_room_is_its_first_member(town: Town) -> None:
         "seq": 0,
         "is_member": True,
     }
+    assert (await alice.here.get(f"{ROOMS}/{room}")).json() == body
     found = await members(alice, room)
     assert [(one["user_id"], one["username"]) for one in found] == [(alice.id, alice.name)]
 

@@ -137,6 +137,19 @@ async def test_a_bad_message_is_answered_with_an_error_and_the_socket_stays(town
     assert told["seq"] == 1
 
 
+async def test_a_ping_is_answered_once_the_socket_hears_the_room(town: Town) -> None:
+    """A client that reads the history after it misses nothing, and finds dead connections."""
+    alice, bob, room = await town.person("alice"), await town.person("bob"), town.room()
+    async with alice.talk(room) as hers, bob.talk(room) as his:
+        await hers.say({"type": "ping"})
+        assert set(await hers.hear_until("pong")) == {"type", "timestamp"}
+        await said(his, "after it")
+
+        assert (await hers.hear_until("chat"))["message"] == "after it"
+        await hers.say({"type": "ping", "message": "x"})
+        assert (await hers.hear_until("error"))["code"] == "validation_failed"
+
+
 async def test_text_that_no_database_stores_is_said_all_the_same(town: Town) -> None:
     """U+0000 becomes U+FFFD, as everywhere; half a surrogate pair is no text."""
     alice, room = await town.person("alice"), town.room()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from uuid import uuid4
 
 from playwright.async_api import Page, expect
 
@@ -26,6 +27,14 @@ async def order_batch(page: Page, task: str, args: list[dict[str, Any]]) -> str:
     answer = await page.request.post("/api/v1/batches", data={"name": task, "args": args})
     assert answer.status == 202, await answer.text()
     return str((await answer.json())["id"])
+
+
+async def make_room(page: Page, *, public: bool = False) -> str:
+    """Make a room of a fresh name in the same way, private unless told otherwise."""
+    name = f"room-{uuid4().hex[:12]}"
+    answer = await page.request.post("/api/v1/chat/rooms", data={"name": name, "public": public})
+    assert answer.status == 201, await answer.text()
+    return name
 
 
 async def heading(page: Page, text: str) -> None:

@@ -42,6 +42,12 @@ async def create_room(user: CurrentUser, session: DbSession, chat: Chat, body: R
     return RoomOut.model_validate(room)
 
 
+@router.get("/chat/rooms/{name}")
+async def show_room(user: CurrentUser, session: DbSession, chat: Chat, name: RoomName) -> RoomOut:
+    """Show a room."""
+    return RoomOut.model_validate(await chat.get(session, user, name))
+
+
 @router.get("/chat/rooms/{name}/members")
 async def list_members(
     user: CurrentUser,

@@ -11,7 +11,7 @@ from tasuki.chat.service import ChatService
 from tasuki.core.database import Database
 from tasuki.core.errors import NotFound
 from tasuki.core.registry import Registry
-from tasuki.realtime.messages import read_message
+from tasuki.realtime.messages import Ping, pong, read_message
 from tasuki.realtime.sockets import SocketSession
 from tasuki.web.principal import Principal
 
@@ -35,6 +35,9 @@ class ChatSession:
 
     async def received(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """See `SocketSession.received`; what is new comes back by the channel, as to all."""
+        if message.get("type") == "ping":
+            read_message(Ping, message)
+            return pong()
         wish = read_message(ChatIn, message)
         async with self._database.unit_of_work() as session:
             said, is_new = await self._chat.send(

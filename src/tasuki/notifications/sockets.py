@@ -1,24 +1,13 @@
 """The guide's socket of notifications: the channels of one user as simple JSON messages."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from tasuki.core.clock import rfc3339, utc_now
 from tasuki.core.errors import Forbidden
 from tasuki.core.registry import Registry
 from tasuki.notifications.channels import SYSTEM, USER
-from tasuki.realtime.messages import read_message
+from tasuki.realtime.messages import Ping, pong, read_message
 from tasuki.web.principal import Principal
-
-
-class Ping(BaseModel):
-    """Asks whether the server is there; the only thing a client may say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["ping"]
 
 
 class NotificationsSession:
@@ -33,9 +22,9 @@ class NotificationsSession:
         """See `SocketSession.entered`."""
 
     async def received(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """See `SocketSession.received`."""
+        """See `SocketSession.received`; a client may say nothing else."""
         read_message(Ping, message)
-        return {"type": "pong", "timestamp": rfc3339(utc_now())}
+        return pong()
 
     async def left(self) -> None:
         """See `SocketSession.left`."""

@@ -1,14 +1,28 @@
 """What clients of sockets say, checked against a model."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tasuki.core.clock import rfc3339, utc_now
 from tasuki.core.errors import ValidationFailed
 
 Message = TypeVar("Message", bound=BaseModel)
 
 _MOST_FAULTS = 3
+
+
+class Ping(BaseModel):
+    """Asks whether the server is there, and whether the socket hears what is published by now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["ping"]
+
+
+def pong() -> dict[str, Any]:
+    """Return the answer to a `Ping`."""
+    return {"type": "pong", "timestamp": rfc3339(utc_now())}
 
 
 def read_message(model: type[Message], message: dict[str, Any]) -> Message:

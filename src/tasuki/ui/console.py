@@ -22,11 +22,15 @@ PAGES = (
     "/batches/{id}",
     "/reports/new",
     "/notifications",
+    "/chat",
+    "/chat/{room}",
     "/account",
     "/admin/queues",
     "/admin/workers",
     "/admin/schedules",
     "/admin/failures",
+    "/admin/connections",
+    "/admin/announce",
 )
 """The console's addresses; the same stand in ``static/app.js``."""
 

@@ -79,6 +79,12 @@ export function streamHref(channels, id) {
   return `${ROOT}/events/stream?${query}`;
 }
 
+/** The address of a room's socket. */
+export function roomSocketHref(name) {
+  const site = window.location.origin.replace(/^http/, "ws");
+  return `${site}${ROOT}/ws/chat/${encodeURIComponent(name)}`;
+}
+
 function withTimeout(signal) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   return signal ? AbortSignal.any([signal, timeout]) : timeout;

@@ -13,15 +13,19 @@ import { onOtherTab, signedOut, signInNote, user } from "./session.js";
 import { setTitle, setUnread } from "./title.js";
 import { accountView } from "./views/account.js";
 import { batchView } from "./views/batch.js";
+import { connectionsView } from "./views/connections.js";
 import { failuresView } from "./views/failures.js";
 import { notificationsView } from "./views/notifications.js";
 import { forAdmins } from "./views/not_yours.js";
 import { queuesView } from "./views/queues.js";
 import { reportView } from "./views/report.js";
+import { roomView } from "./views/room.js";
+import { roomsView } from "./views/rooms.js";
 import { schedulesView } from "./views/schedules.js";
 import { signInView } from "./views/sign_in.js";
 import { taskView } from "./views/task.js";
 import { tasksView } from "./views/tasks.js";
+import { tellView } from "./views/tell.js";
 import { workersView } from "./views/workers.js";
 
 const root = document.getElementById("app");
@@ -35,11 +39,15 @@ const router = createRouter(
     ["/batches/:id", (visit) => batchView(visit, router.go)],
     ["/reports/new", (visit) => reportView(visit, router.go)],
     ["/notifications", notificationsView],
+    ["/chat", (visit) => roomsView(visit, router.go)],
+    ["/chat/:room", (visit) => roomView(visit, router.go)],
     ["/account", accountView],
     ["/admin/queues", forAdmins(queuesView)],
     ["/admin/workers", forAdmins(workersView)],
     ["/admin/schedules", forAdmins(schedulesView)],
     ["/admin/failures", forAdmins((visit) => failuresView(visit, router.go))],
+    ["/admin/connections", forAdmins(connectionsView)],
+    ["/admin/announce", forAdmins(tellView)],
     ["*", lostView],
   ],
   ({ title, node }, isFirst) => {

@@ -4,6 +4,7 @@ import { h, setAttr, setText } from "./dom.js";
 
 const LOCALE = navigator.language;
 const EXACT = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "long" });
+const DAY = new Intl.DateTimeFormat(LOCALE, { dateStyle: "full" });
 const CLOCK = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium" });
 const AGO = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
 const NUMBER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
@@ -41,6 +42,9 @@ export function ago(iso) {
 
 /** Date and time with seconds and zone. */
 export const exact = (iso) => EXACT.format(new Date(iso));
+
+/** The day, with its name. */
+export const day = (iso) => DAY.format(new Date(iso));
 
 /** The time of day. */
 export const clock = (iso) => CLOCK.format(new Date(iso));

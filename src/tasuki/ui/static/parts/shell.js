@@ -14,6 +14,7 @@ const PLACES = [
     isAt: (path) => path === "/" || /^\/(tasks|batches)\b/.test(path),
   },
   { href: "/reports/new", name: "Order a report", picture: "report" },
+  { href: "/chat", name: "Chat", picture: "talk", isAt: (path) => /^\/chat\b/.test(path) },
   { href: "/account", name: "Account", picture: "person" },
 ];
 
@@ -22,6 +23,8 @@ const OPERATORS_PLACES = [
   { href: "/admin/workers", name: "Workers", picture: "worker" },
   { href: "/admin/schedules", name: "Schedules", picture: "calendar" },
   { href: "/admin/failures", name: "Failures", picture: "alert" },
+  { href: "/admin/connections", name: "Connections", picture: "plug" },
+  { href: "/admin/announce", name: "Announce", picture: "horn" },
 ];
 
 const OUTAGE_AFTER_MS = 3_000; // a server that is restarted is back by then

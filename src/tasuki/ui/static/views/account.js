@@ -30,6 +30,7 @@ export function accountView({ signal }) {
 function whoPanel(me) {
   const scopes = me.role === "admin" ? "everything" : me.scopes.join(", ") || "the common things";
   const rows = [
+    ["Number", me.id],
     ["Username", me.username],
     ["Name", me.name || "–"],
     ["Email", me.email],
