@@ -82,6 +82,9 @@ async def live(tmp_path: Path, database_url: str, redis_url: str) -> AsyncGenera
 async def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Live]:
     """A `live` for all tests of a module that are marked with the loop of their module."""
     database_url = await servers.create_database()
+    # Another database has counted its events here; those of this one would be taken for them.
+    async with redis.Redis.from_url(servers.redis_url) as client:
+        await client.flushall()
     folder = tmp_path_factory.mktemp("site")
     async with running_live(live_settings(database_url, servers.redis_url, folder)) as made:
         yield made
