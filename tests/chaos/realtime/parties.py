@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chaos.ledger import Book
+from tasuki.core.errors import Unavailable
 
 _AGAIN_S = (0.05, 0.3)
 _SILENT_S = 40.0  # a heartbeat is due every 15 seconds
@@ -233,7 +234,9 @@ class Speaker:
         self._said += 1
         word = f"{self.name}-{self._said}"
         if self._from_worker is not None:
-            await self._from_worker(channel=channel, word=word, how=how, book=str(self._book.path))
+            order = {"channel": channel, "word": word, "how": how, "book": str(self._book.path)}
+            with contextlib.suppress(Unavailable):  # nobody knows whether it is ordered
+                await self._from_worker(**order)
             return "left"
         line = {"party": self.name, "n": self._said, "channel": channel, "id": word, "how": how}
         query = {"channel": channel, "word": word, "how": how}

@@ -25,6 +25,13 @@ from support.waiting import wait_until
 MODULE = "chaos.realtime.process"
 """What the processes of the house have to load."""
 
+_BRISK = {"TASUKI_WEB__DRAIN_S": "1", "TASUKI_WEB__DRAIN_DELAY_S": "0"}
+_OURS = "proof"
+_CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name <> $1
+"""
+
 Fault = Callable[[], Awaitable[None]]
 
 
@@ -41,6 +48,7 @@ class LiveStorm:
         self._valkey = valkey
         self._seed = seed
         self._company: Company
+        self._pool: asyncpg.Pool[asyncpg.Record]
 
     async def run(self, *, for_s: float) -> Findings:
         """Publish and break things for so long, at least each thing once; then judge."""
@@ -48,15 +56,21 @@ class LiveStorm:
         house.tasuki.register(say_from_worker)
         ports = [free_port(), free_port()]
         await asyncio.gather(
-            *(house.keep(f"web-{port}", partial(house.web, port)) for port in ports),
+            *(house.keep(f"web-{port}", partial(house.web, port, **_BRISK)) for port in ports),
             house.keep_worker("io"),
         )
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         submit: Any = partial(house.tasuki.submit, say_from_worker)
         async with (
-            asyncpg.create_pool(house.database_url, min_size=1, max_size=4) as pool,
+            asyncpg.create_pool(
+                house.database_url,
+                min_size=1,
+                max_size=4,
+                server_settings={"application_name": _OURS},
+            ) as pool,
             signed_in(house) as client,
         ):
+            self._pool = pool
             company = Company(house.folder, pool, urls=urls, client=client, seed=self._seed)
             async with company.listening():
                 async with company.speaking(submit):
@@ -72,6 +86,7 @@ class LiveStorm:
             faults: list[Fault] = [self._drop, self._drop, self._kill_web, self._kill_web]
             faults += [self._kill_worker, self._stall, self._cut, self._cut, self._forget]
             faults += [self._forget_scripts, self._go_back, self._restart_valkey]
+            faults += [self._stop_web, self._cut_database]
             self._lots.shuffle(faults)
             for fault in faults:
                 await fault()
@@ -85,6 +100,12 @@ class LiveStorm:
 
     async def _kill_web(self) -> None:
         self._house.kill(await self._any_web(), "storm")
+
+    async def _stop_web(self) -> None:
+        """Ask it to stop; it sends its clients away first."""
+        part = await self._any_web()
+        self._note("stop", part=part.name)
+        part.process.terminate()
 
     async def _kill_worker(self) -> None:
         worker = self._house.kept["io"]
@@ -102,6 +123,10 @@ class LiveStorm:
     async def _cut(self) -> None:
         self._note("cut")
         await asyncio.to_thread(self._valkey.cut)
+
+    async def _cut_database(self) -> None:
+        self._note("cut", part="database")
+        await self._pool.execute(_CUT, _OURS)
 
     async def _forget(self) -> None:
         self._note("forget")
