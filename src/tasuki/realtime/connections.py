@@ -69,6 +69,11 @@ class Connection(ABC):
         self.stop_notices: Callable[[], None] | None = None
         self.subscription: Subscription | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is where its channels are; before, none of their places is true for it."""
+        return self.subscription is not None
+
     @abstractmethod
     def beat(self) -> int:
         """Look after the client; return after how many seconds to do so again, 1 to 60."""
@@ -217,7 +222,7 @@ class ConnectionManager:
                 data = kind.publication(publication, self.hub.places(connection.channels))
                 frames[kind] = Frame(data) if data is not None else None
             frame = frames[kind]
-            if frame is not None:
+            if frame is not None and connection.has_begun:
                 connection.outbox.put(frame)
 
     def _place(self, connection: Connection, pause_s: int) -> None:

@@ -60,7 +60,7 @@ class StreamConnection(Connection):
         """See `Connection.beat`."""
         if time.monotonic() > self._rotate_at:
             self.end(ROTATED, "another request goes on")
-        else:
+        elif self.has_begun:
             self.outbox.put(Frame(self.place(), "coalesce", key="heartbeat"))
         return HEARTBEAT_S
 
@@ -70,7 +70,7 @@ class StreamConnection(Connection):
         del reason
         if code == SLOW:
             self.wire.abort()
-        else:
+        elif self.has_begun:
             self.outbox.put(Frame(self.place()))
         self.wire.wake()
 

@@ -1,7 +1,7 @@
 """The checker of channels goes red when a guard is switched off, and is green when it is on."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -9,10 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from chaos.realtime.company import CHANNELS, Company
-from chaos.realtime.doors import add_doors
 from chaos.realtime.ledger import Findings
 from support.brokers import Valkey
-from support.live import Live, live_settings, running_live
+from support.live import Live
 from support.waiting import until
 from tasuki.core.database import Session
 from tasuki.realtime.channels import Position, Publication, Slice
@@ -22,16 +21,6 @@ from tasuki.realtime.redis import _PUBLISH, RedisBroker
 
 _GREEN_WITHIN_S = 20.0
 _RED_WITHIN_S = 1.0
-
-
-@pytest.fixture
-async def live(database_url: str, valkey: Valkey, tmp_path: Path) -> AsyncGenerator[Live]:
-    """A web process in this one, on a Valkey that is going to be mistreated."""
-    modules = ("support.jobs", "chaos.realtime.doors")
-    settings = live_settings(database_url, valkey.url, tmp_path, modules=modules)
-    async with running_live(settings) as running:
-        add_doors(running.app)
-        yield running
 
 
 async def a_bad_day(live: Live, valkey: Valkey, folder: Path, *, within_s: float) -> Findings:
