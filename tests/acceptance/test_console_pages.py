@@ -126,7 +126,7 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
     task_id = await order(page, "console.say", lines=["a line"], fail="broken")
     batch_id = await order_batch(page, "console.say", [{"lines": []}] * 3)
     own = ["/", f"/tasks/{task_id}", f"/batches/{batch_id}", "/reports/new", "/account"]
-    own += ["/notifications", "/chat", f"/chat/{await make_room(page)}"]
+    own += ["/exports", "/notifications", "/chat", f"/chat/{await make_room(page)}"]
     places = ("queues", "workers", "schedules", "failures", "connections", "announce")
     operators = [f"/admin/{name}" for name in places]
     return own + operators if username == "admin" else [*own, operators[0]]

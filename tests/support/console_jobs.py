@@ -1,9 +1,24 @@
-"""Tasks that the console's tests look at."""
+"""Tasks that the console's tests look at, and rows that they export."""
 
 import asyncio
 from pathlib import Path
 
+from sqlalchemy import Integer, String, cast, func, select
+
 from tasuki import Retry, TaskContext, task
+from tasuki.core.datasets import Dataset
+
+_numbers = select(func.generate_series(1, 50_000_000, type_=Integer).label("n")).subquery()
+
+LINES = Dataset(
+    name="lines",
+    about="More than anybody can take; a kilobyte each.",
+    rows=select(
+        _numbers.c.n,
+        func.repeat(func.md5(cast(_numbers.c.n, String)), 31, type_=String).label("text"),
+    ),
+)
+"""Made while they are read: as many as a test asks for, and no end where it does not."""
 
 
 @task("console.say", retry=Retry(tries=1))

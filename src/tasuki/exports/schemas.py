@@ -4,14 +4,21 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Format, Profile
 from tasuki.exports.query import filter_names
 from tasuki.exports.records import ExportRun, RunState
 
-FileName = Annotated[str, Field(min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+
+def _plain(name: str) -> str:
+    if any(char in "/\\" or not char.isprintable() for char in name):
+        raise ValueError("a name without slashes and control characters")
+    return name
+
+
+FileName = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_plain)]
 
 
 class ColumnOut(BaseModel):

@@ -21,6 +21,7 @@ PAGES = (
     "/tasks/{id}",
     "/batches/{id}",
     "/reports/new",
+    "/exports",
     "/notifications",
     "/chat",
     "/chat/{room}",

@@ -38,21 +38,37 @@ export async function call(method, path, { body, key, signal, isSignIn = false }
   const headers = { Accept: "application/json" };
   if (key) headers["Idempotency-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const init = {
+    method,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: withTimeout(signal),
+  };
+  const response = await answer(path, init, { signal, isSignIn });
+  return response.status === 204 ? null : response.json();
+}
+
+/**
+ * Begin to fetch what is read as it comes. The answer may take long, and so may what follows.
+ *
+ * @param {string} path below `/api/v1`
+ * @param {{headers?: Record<string, string>, signal: AbortSignal}} options
+ * @returns {Promise<Response>} a good one
+ */
+export function open(path, { headers = {}, signal }) {
+  return answer(path, { headers, signal, cache: "no-store" }, { signal, isSignIn: false });
+}
+
+async function answer(path, init, { signal, isSignIn }) {
   let response;
   try {
-    response = await fetch(ROOT + path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: "same-origin",
-      signal: withTimeout(signal),
-    });
+    response = await fetch(ROOT + path, { ...init, credentials: "same-origin" });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw unreachable(error);
   }
   noteServerTime(response.headers.get("Date"));
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok) return response;
   const problem = await read(response);
   if (problem.status === 401 && !isSignIn) sessionEnded();
   throw problem;
@@ -65,6 +81,9 @@ export const remove = (path, options) => call("DELETE", path, options);
 
 /** The address of a task's file, for a link. */
 export const resultHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/result`;
+
+/** The address of the file of an export, for a link. */
+export const exportHref = (id) => `${ROOT}/exports/runs/${encodeURIComponent(id)}/file`;
 
 /** The address of a task's live events. */
 export const eventsHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/events`;

@@ -14,6 +14,7 @@ import { setTitle, setUnread } from "./title.js";
 import { accountView } from "./views/account.js";
 import { batchView } from "./views/batch.js";
 import { connectionsView } from "./views/connections.js";
+import { exportsView } from "./views/exports.js";
 import { failuresView } from "./views/failures.js";
 import { notificationsView } from "./views/notifications.js";
 import { forAdmins } from "./views/not_yours.js";
@@ -38,6 +39,7 @@ const router = createRouter(
     ["/tasks/:id", (visit) => taskView(visit, router.go)],
     ["/batches/:id", (visit) => batchView(visit, router.go)],
     ["/reports/new", (visit) => reportView(visit, router.go)],
+    ["/exports", exportsView],
     ["/notifications", notificationsView],
     ["/chat", (visit) => roomsView(visit, router.go)],
     ["/chat/:room", (visit) => roomView(visit, router.go)],

@@ -63,12 +63,23 @@ export function describe(task) {
     const parts = [`${days} ${days === 1 ? "day" : "days"}`, timezone, LANGUAGES[language]];
     return { title: "Activity report", about: parts.filter(Boolean).join(" · ") };
   }
+  if (task.name === "exports.run") {
+    const { dataset, columns, format, profile } = task.args;
+    const count = columns?.length ? `${columns.length} columns` : "";
+    const parts = [formOf(format, profile), count];
+    return { title: `Export of ${dataset}`, about: parts.filter(Boolean).join(" · ") };
+  }
   if (task.name === "tasks.replay") {
     const { limit: _limit, ...wanted } = task.args.wanted ?? {};
     if (Array.isArray(wanted.state)) wanted.state = wanted.state.join(", ");
     return { title: "Replay of many", about: summary(wanted) };
   }
   return { title: task.name, about: summary(task.args) };
+}
+
+/** What a file of an export is called by people. */
+export function formOf(format, profile) {
+  return format === "csv" && profile === "excel" ? "CSV for Excel" : format.toUpperCase();
 }
 
 /** The arguments in one short line. */

@@ -48,31 +48,44 @@ export function field({ label, name, hint, control, beside, ...attributes }) {
  * A form. While a submit is under way another one is ignored; faults of single fields are shown
  * beside them, all others above the button.
  *
- * @param {{fields: ReturnType<typeof field>[], action: string, busy: string,
- *          submit: () => Promise<void>, label: string, className?: string}} spec
+ * @param {{fields: ReturnType<typeof field>[], content?: any, action: string, busy: string,
+ *          submit: () => Promise<void>, label: string, className?: string,
+ *          also?: {action: string, busy: string, submit: () => Promise<void>}}} spec
+ *   `content` is shown in place of the bare fields; `also` is a second way to submit
+ * @returns {{node: HTMLElement, place: HTMLElement, rename: (action: string) => void}} `rename`
+ *   says that the first button now does something else
  */
-export function form({ fields, action, busy, submit, label, className = "" }) {
+export function form({ fields, content, action, busy, submit, also, label, className = "" }) {
   const place = h("div", { class: "form-problem" });
   const button = h("button", { type: "submit", class: "button primary" }, action);
+  const second =
+    also &&
+    h(
+      "button",
+      { type: "button", class: "button", onclick: () => tried(second, also) },
+      also.action,
+    );
   let isBusy = false;
 
-  async function send() {
+  const tried = (pressed, how) => isComplete(fields) && void send(pressed, how);
+
+  async function send(pressed, { action: words, busy: busyWords, submit: run }) {
     if (isBusy) return;
     isBusy = true;
     fill(place);
     for (const one of fields) one.setFault("");
-    setAttr(button, "aria-disabled", "true");
-    setText(button, busy);
+    setAttr(pressed, "aria-disabled", "true");
+    setText(pressed, busyWords);
     try {
-      await submit();
+      await run();
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof Problem)) throw error;
       showProblem(error, fields, place);
     } finally {
       isBusy = false;
-      setAttr(button, "aria-disabled", null);
-      setText(button, action);
+      setAttr(pressed, "aria-disabled", null);
+      setText(pressed, pressed === button ? action : words);
     }
   }
 
@@ -82,11 +95,16 @@ export function form({ fields, action, busy, submit, label, className = "" }) {
     novalidate: true,
     onsubmit: (event) => {
       event.preventDefault();
-      if (isComplete(fields)) void send();
+      tried(button, { action, busy, submit });
     },
   });
-  append(node, [fields.map((one) => one.node), place, h("div", { class: "actions" }, button)]);
-  return { node, place };
+  const buttons = h("div", { class: "actions" }, button, second);
+  append(node, [content ?? fields.map((one) => one.node), place, buttons]);
+  const rename = (words) => {
+    action = words;
+    if (!isBusy) setText(button, action);
+  };
+  return { node, place, rename };
 }
 
 /** Say beside each field what its own rules find wrong; the first one gets the focus. */

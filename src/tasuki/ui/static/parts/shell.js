@@ -14,6 +14,7 @@ const PLACES = [
     isAt: (path) => path === "/" || /^\/(tasks|batches)\b/.test(path),
   },
   { href: "/reports/new", name: "Order a report", picture: "report" },
+  { href: "/exports", name: "Exports", picture: "download" },
   { href: "/chat", name: "Chat", picture: "talk", isAt: (path) => /^\/chat\b/.test(path) },
   { href: "/account", name: "Account", picture: "person" },
 ];

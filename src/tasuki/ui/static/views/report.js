@@ -2,7 +2,7 @@
 
 import { call } from "../api.js";
 import { h, setText } from "../dom.js";
-import { freshKey } from "../format.js";
+import { once } from "../once.js";
 import { field, form } from "../parts/form.js";
 import { person } from "../parts/people.js";
 import { isAdmin } from "../session.js";
@@ -38,14 +38,19 @@ export function reportView({ query, signal }, go) {
   language.input.value = query.get("language") === "ja" ? "ja" : "en";
   const subject = isAdmin() ? subjectField(query.get("user_id") ?? "") : null;
   const fields = [days, timezone, language, subject].filter(Boolean);
-  const order = orderOnce(go, signal);
+  const order = once((body, key) =>
+    call("POST", "/tasks/generate-report/", { body, key, signal }),
+  );
   const { node: formNode } = form({
     label: "Order a report",
     className: "card",
     fields,
     action: "Order the report",
     busy: "Ordering…",
-    submit: () => order(bodyOf({ days, timezone, language, subject })),
+    submit: async () => {
+      const { task_id: id } = await order(bodyOf({ days, timezone, language, subject }));
+      go(`/tasks/${id}`);
+    },
   });
   const node = h(
     "div",
@@ -64,23 +69,6 @@ export function reportView({ query, signal }, go) {
     ),
   );
   return { title: "Order a report", node };
-}
-
-/** An order has a key of its own, kept until it was taken: a second click, or another try after
- * a lost answer, is the same order. */
-function orderOnce(go, signal) {
-  let last = { text: "", key: "" };
-  return async (body) => {
-    const text = JSON.stringify(body);
-    if (text !== last.text) last = { text, key: freshKey() };
-    const { task_id: id } = await call("POST", "/tasks/generate-report/", {
-      body,
-      key: last.key,
-      signal,
-    });
-    last = { text: "", key: "" };
-    go(`/tasks/${id}`);
-  };
 }
 
 function bodyOf({ days, timezone, language, subject }) {
