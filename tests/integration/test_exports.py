@@ -16,7 +16,6 @@ from backports import zstd
 
 from support.client import Client
 from support.live import Live
-from support.waiting import wait_until
 
 PEOPLE = 3_000
 
@@ -273,53 +272,6 @@ async def test_the_same_is_a_task_with_a_file(live: Live) -> None:
     assert task["progress"]["current"] == task["progress"]["total"] == PEOPLE + 1
     assert task["artifact"]["name"] == "users.ndjson"
     assert len(file.text.splitlines()) == PEOPLE + 1
-
-
-async def test_a_killed_session_breaks_the_download_visibly(live: Live) -> None:
-    """The client gets an error, and the run says `failed`."""
-    await add_people(live, 400_000)
-    client = await reader(live)
-    headers = {"Accept-Encoding": "identity"}
-    async with client.stream("GET", "/api/v1/exports/users", headers=headers) as answer:
-        parts = answer.aiter_raw()
-        received = len(await anext(parts))
-        async with live.database.driver() as database:
-            await database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'tasuki-export'"
-            )
-        with pytest.raises(httpx.RemoteProtocolError):
-            _ = [part async for part in parts]
-    run = await run_of(client, answer)
-    file = await client.get(answer.headers["content-location"])
-
-    assert received > 0
-    assert run["state"] == "failed"
-    assert file.status_code == 404
-
-
-async def test_a_download_nobody_takes_holds_no_session(live: Live) -> None:
-    """A client that leaves frees the database at once, also fifty of them."""
-    await add_people(live, 200_000)
-    client = await reader(live)
-
-    async def dropped() -> None:
-        async with client.stream("GET", "/api/v1/exports/users?sort=-id") as answer:
-            if answer.status_code == 200:
-                await anext(answer.aiter_raw(100))
-
-    for _ in range(10):
-        await asyncio.gather(*(dropped() for _ in range(5)))
-
-    async def is_free() -> bool:
-        async with live.database.driver() as database:
-            busy: int = await database.fetchval(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE application_name = 'tasuki-export' AND state <> 'idle'"
-            )
-        return busy == 0
-
-    await wait_until(is_free, within=2)
 
 
 async def test_the_command_line_writes_a_file_that_is_whole(live: Live, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Float,
@@ -18,6 +19,9 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    case,
+    cast,
+    func,
     literal_column,
     select,
 )
@@ -48,5 +52,32 @@ OWN = Dataset(name="own-cells", rows=select(CELLS), owner="owner_id", filters=("
 SLOW = Dataset(
     name="slow",
     rows=select(literal_column("(SELECT 1 FROM pg_sleep(60))", Integer).label("one")),
+    scope="export:cells",
+)
+
+_NUMBERS = select(func.generate_series(1, 100_000, type_=Integer).label("n")).subquery()
+_N: ColumnElement[int] = _NUMBERS.c.n
+_TEXT = func.concat(
+    func.md5(cast(_N, Text)), ", 山田 太郎 ", func.md5(cast(-_N, Text)), type_=Text
+).label("text")
+
+BIG = Dataset(
+    name="big",
+    rows=select(_N.label("n"), _TEXT),
+    scope="export:cells",
+    filters=("n",),
+    sort=("n",),
+)
+STUCK = Dataset(
+    name="stuck",
+    about="Comes to nearly a third of its rows, and waits there.",
+    rows=select(
+        _N.label("n"),
+        _TEXT,
+        case(
+            (_N == 30_000, literal_column("(SELECT count(*) FROM pg_sleep(120))", Integer)),
+            else_=0,
+        ).label("waited"),
+    ),
     scope="export:cells",
 )

@@ -53,15 +53,40 @@ async def running_nginx(folder: Path, ports: Sequence[int]) -> AsyncGenerator[Ng
     https, certificate = free_port(), _make_certificate(folder)
     log = folder / "tasuki.log"
     _write_configuration(folder, https=https, ports=ports, certificate=certificate, log=log)
+    async with _running(folder, https):
+        yield Nginx(f"https://127.0.0.1:{https}", certificate, log)
+
+
+@asynccontextmanager
+async def running_plain_nginx(folder: Path, port: int) -> AsyncGenerator[str]:
+    """Run what Debian installs, with one line for a web process: give its address.
+
+    So nginx asks with HTTP/1.0, keeps answers for slow clients in files, and compresses some.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    http = free_port()
+    server = (
+        f"server {{ listen 127.0.0.1:{http} default_server; server_name _;"
+        f" location / {{ proxy_pass http://127.0.0.1:{port}; }} }}"
+    )
+    _write_frame(
+        folder, f"sendfile on; tcp_nopush on; types_hash_max_size 2048; gzip on;\n{server}"
+    )
+    async with _running(folder, http):
+        yield f"http://127.0.0.1:{http}"
+
+
+@asynccontextmanager
+async def _running(folder: Path, port: int) -> AsyncGenerator[None]:
     process = await asyncio.to_thread(_start, folder)
 
     def answers() -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", https)) == 0
+            return probe.connect_ex(("127.0.0.1", port)) == 0
 
     try:
         await until(answers, within=10, what="nginx")
-        yield Nginx(f"https://127.0.0.1:{https}", certificate, log)
+        yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
@@ -96,6 +121,10 @@ def _write_configuration(
         assert old in text, f"{SHIPPED} no longer has {old!r}"
         text = text.replace(old, new)
     (folder / "tasuki.conf").write_text(text)
+    _write_frame(folder, "access_log off; include tasuki.conf;")
+
+
+def _write_frame(folder: Path, inside: str) -> None:
     scratch = "".join(
         f"    {name}_temp_path {folder}/{name};\n"
         for name in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
@@ -104,7 +133,7 @@ def _write_configuration(
     (folder / "nginx.conf").write_text(
         f"{user}daemon off;\npid nginx.pid;\nworker_processes 1;\n"
         "events { worker_connections 256; }\n"
-        f"http {{\n    access_log off;\n{scratch}    include tasuki.conf;\n}}\n"
+        f"http {{\n{scratch}{inside}\n}}\n"
     )
 
 

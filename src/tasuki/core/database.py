@@ -73,6 +73,8 @@ class Database:
                     "jit": "off",
                     "statement_timeout": f"{statement_timeout_s}s",
                     "idle_in_transaction_session_timeout": "60s",
+                    # Without it the query of a process that was killed runs on to its end.
+                    "client_connection_check_interval": "2s",
                 },
             },
         )
