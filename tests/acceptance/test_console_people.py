@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 
 from support.client import Client
-from support.console import HOSTILE, Window, heading, make_room, order
+from support.console import HOSTILE, SAY, Window, heading, lines, make_room, open_room, order, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -164,40 +164,6 @@ async def test_an_own_list_is_told_of_changes_and_does_not_ask_in_vain(
         await expect(row).to_contain_text("Succeeded")
 
 
-# What is said by a socket beside the page, as by a program of the same user.
-_SAY = """([room, messages]) => new Promise((resolve) => {
-  const socket = new WebSocket(
-    `${location.origin.replace("http", "ws")}/api/v1/ws/chat/${room}`);
-  let heard = 0;
-  socket.onopen = () => messages.forEach((message) =>
-    socket.send(JSON.stringify({ type: "chat", message })));
-  socket.onmessage = ({ data }) => {
-    if (JSON.parse(data).type === "chat" && (heard += 1) === messages.length) {
-      socket.close();
-      resolve();
-    }
-  };
-})"""
-
-
-def lines(page: Page) -> Locator:
-    """Return what was said, as the page of a room shows it."""
-    return page.get_by_role("log").locator(".said-text")
-
-
-async def say(page: Page, text: str) -> None:
-    """Say something in the room that is open."""
-    await page.get_by_role("textbox", name="Message to").fill(text)
-    await page.keyboard.press("Enter")
-
-
-async def open_room(page: Page, name: str, *, at: str = "") -> None:
-    """Open the page of a room and wait until it is live."""
-    await page.goto(f"/chat/{name}")
-    await heading(page, name)
-    await expect(page.get_by_text(at or "Nothing has been said here yet.")).to_be_visible()
-
-
 async def test_a_private_room_is_made_and_its_members_let_others_in(
     console: Window, person: str, friend: str, house_admin: Client
 ) -> None:
@@ -296,6 +262,29 @@ async def test_an_admin_ends_a_connection_and_nothing_that_was_said_is_lost_or_d
         await expect(theirs.get_by_label("On its way")).to_be_hidden()
 
 
+async def test_a_room_comes_back_by_itself_when_the_network_does(
+    console: Window, person: str, friend: str
+) -> None:
+    """In a train nobody should have to think of what was said in the tunnel, on either side."""
+    async with console(person) as mine, console(friend, expected=("net::ERR_",)) as theirs:
+        room = await make_room(mine, public=True)
+        await open_room(mine, room)
+        await open_room(theirs, room)
+        await say(mine, "one")
+        await expect(lines(theirs)).to_have_text(["one"])
+        await theirs.context.set_offline(True)
+        await expect(theirs.get_by_text("Offline", exact=True)).to_be_visible()
+        await say(mine, "two")
+        await say(theirs, "three")
+        await expect(lines(mine)).to_have_text(["one", "two"])
+        await expect(lines(theirs)).to_have_text(["one"])
+
+        await theirs.context.set_offline(False)
+
+        for page in (theirs, mine):
+            await expect(lines(page)).to_have_text(["one", "two", "three"])
+
+
 async def test_a_message_that_was_refused_is_sent_again(console: Window, person: str) -> None:
     """What somebody has written is theirs until it is said, or they throw it away."""
     refused: list[str] = []
@@ -340,7 +329,7 @@ async def test_what_was_said_before_is_scrolled_to_and_nothing_jumps(
         room = await make_room(mine, public=True)
         texts = [f"Number {number} " + "long " * 40 for number in range(58)]
         await open_room(mine, room)
-        await mine.evaluate(_SAY, [room, texts])
+        await mine.evaluate(SAY, [room, texts])
         await open_room(theirs, room, at="Number 57 ")
         await expect(lines(theirs)).to_have_count(50)
         await expect(lines(theirs).last).to_be_in_viewport()

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 HOSTILE = "<img src=x onerror=\"alert('x')\"><script>alert(1)</script>"
 
@@ -13,6 +13,21 @@ expect.set_options(timeout=15_000)  # the machine may be busy with other tests
 
 Window = Callable[..., AbstractAsyncContextManager[Page]]
 """Opens a window; takes the name of the user who is signed in there, if anybody is."""
+
+SAY = """([room, messages]) => new Promise((resolve) => {
+  const socket = new WebSocket(
+    `${location.origin.replace("http", "ws")}/api/v1/ws/chat/${room}`);
+  let heard = 0;
+  socket.onopen = () => messages.forEach((message) =>
+    socket.send(JSON.stringify({ type: "chat", message })));
+  socket.onmessage = ({ data }) => {
+    if (JSON.parse(data).type === "chat" && (heard += 1) === messages.length) {
+      socket.close();
+      resolve();
+    }
+  };
+})"""
+"""Says something in a room by a socket beside the page, as a program of the same user does."""
 
 
 async def order(page: Page, task: str, **args: Any) -> str:
@@ -51,3 +66,21 @@ async def tab_to(page: Page, target: str) -> None:
             return
         await page.keyboard.press("Tab")
     raise AssertionError(f"{target} cannot be reached with Tab")
+
+
+def lines(page: Page) -> Locator:
+    """Return what was said, as the page of a room shows it."""
+    return page.get_by_role("log").locator(".said-text")
+
+
+async def say(page: Page, text: str) -> None:
+    """Say something in the room that is open."""
+    await page.get_by_role("textbox", name="Message to").fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def open_room(page: Page, name: str, *, at: str = "") -> None:
+    """Open the page of a room and wait until it is live."""
+    await page.goto(f"/chat/{name}")
+    await heading(page, name)
+    await expect(page.get_by_text(at or "Nothing has been said here yet.")).to_be_visible()
