@@ -111,7 +111,10 @@ class Walk:
         """Open the browser and sign in, as the tutorial says, with the password it printed."""
         if self.browser is None:
             chromium = await self.stack.enter_async_context(running_chromium())
-            page = await self.stack.enter_async_context(window(chromium, self.reader.url))
+            # The pages have the server stopped and started; a tab that is open all the while is
+            # right to complain that it is gone.
+            opening = window(chromium, self.reader.url, expected=("net::ERR_",))
+            page = await self.stack.enter_async_context(opening)
             await page.goto("/")
             await page.get_by_label("Username").fill("admin")
             await page.get_by_label("Password").fill(self.reader.password)
