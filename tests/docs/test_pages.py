@@ -33,7 +33,17 @@ FRONT = ("CONTRIBUTING.md", "README.ja.md", "README.md")
 TUTORIAL = ("docs/tutorial/first-task.md",)
 EXAMPLES = "examples/README.md"
 ALONE = ("rabbitmq", "deploy")
-RECIPES = ("cancel", "test", "batches", "watch", "notify", "chat", "channels", "schedules")
+RECIPES = (
+    "cancel",
+    "test",
+    "batches",
+    "watch",
+    "notify",
+    "chat",
+    "channels",
+    "export",
+    "schedules",
+)
 
 
 @dataclass
