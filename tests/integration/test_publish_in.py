@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from support.channels import PRICES, Price
-from tasuki.core.database import Database
+from tasuki.core.database import Database, Session
 from tasuki.core.errors import Unavailable
 from tasuki.core.notices import MemoryNotices
 from tasuki.realtime.channels import History, Namespaces, Position, Publication
@@ -61,8 +61,22 @@ async def parts(database: Database) -> Parts:
         database,
         broker,
         Publisher(namespaces=namespaces, broker=broker, notices=notices),
-        Relay(database=database, broker=broker, namespaces=namespaces, notices=notices),
+        Relay(
+            database=database,
+            broker=broker,
+            namespaces=namespaces,
+            notices=notices,
+            epoch=_first,
+        ),
     )
+
+
+async def _first(_: Session) -> str:
+    return "first"
+
+
+async def _other(_: Session) -> str:
+    return "other"
 
 
 async def order(parts: Parts, *values: int) -> None:
@@ -124,3 +138,17 @@ async def test_one_relay_works_at_a_time(parts: Parts) -> None:
 
     assert await parts.relay.publish_some() is False
     assert await parts.published() == ['{"value":1}']
+
+
+async def test_a_database_that_is_made_anew_is_not_taken_for_the_old_one(parts: Parts) -> None:
+    """Its rows count from 1 again, while the broker still knows the first ones."""
+    await order(parts, 1)
+    await parts.relay.publish_some()
+    async with parts.database.driver() as connection:
+        await connection.execute("ALTER SEQUENCE outbox_id_seq RESTART")
+    parts.relay._origin, parts.relay._epoch = "", _other
+
+    await order(parts, 2)
+    await parts.relay.publish_some()
+
+    assert await parts.published() == ['{"value":1}', '{"value":2}']

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
-from tasuki.core.database import Database
+from tasuki.core.database import Database, Session
 from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
@@ -24,6 +25,9 @@ class Relay:
 
     A row is deleted after it was published. Whoever dies in between leaves it to the next, and
     its number keeps the broker from taking it twice.
+
+    Args:
+        epoch: Names the database: one that is made anew counts its rows anew.
     """
 
     def __init__(
@@ -33,13 +37,16 @@ class Relay:
         broker: Broker,
         namespaces: Namespaces,
         notices: Notices,
+        epoch: Callable[[Session], Awaitable[str]],
         repository: OutboxRepository | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
         self._namespaces = namespaces
         self._notices = notices
+        self._epoch = epoch
         self._outbox = repository or OutboxRepository()
+        self._origin = ""
 
     async def run_for_ever(self) -> None:
         """Publish until cancelled; no failure of database or broker ends it."""
@@ -69,13 +76,16 @@ class Relay:
             if not await self._outbox.hold(session):
                 return None
             waiting = await self._outbox.oldest(session, most=_AT_ONCE)
+            if waiting and not self._origin:
+                self._origin = await self._epoch(session)
             for row_id, publication in waiting:
                 try:
                     history = self._namespaces.of(publication.channel).history
                 except UnknownChannel:  # of a release that is no more
                     log.warning("unknown_channel", channel=publication.channel)
                     continue
-                await self._broker.publish(publication, history=history, once=f"row-{row_id}")
+                once = f"{self._origin}-{row_id}"
+                await self._broker.publish(publication, history=history, once=once)
             if waiting:
                 await self._outbox.remove(session, [row_id for row_id, _ in waiting])
         return len(waiting) == _AT_ONCE

@@ -60,6 +60,7 @@ async def relaying(services: Registry, broker: RedisBroker) -> AsyncGenerator[No
         broker=broker,
         namespaces=services.get(Namespaces),
         notices=services.get(Notices),
+        epoch=services.get(TaskService).epoch,
     )
     loops = Background()
     loops.keep(relay.run_for_ever, name="realtime-relay")
