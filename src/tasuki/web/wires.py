@@ -113,7 +113,11 @@ class FastHttp(_Straight, HttpToolsProtocol):
         self.transport.write(data)
 
     def wake(self) -> None:
-        """Let a `receive` of the application return."""
+        """Let a `receive` of the application return; the connection ends with the response.
+
+        Who is sent away would come back by it, and so to a process that stops.
+        """
+        self.cycle.keep_alive = False
         self.cycle.message_event.set()
 
 
