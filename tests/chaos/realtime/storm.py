@@ -29,7 +29,7 @@ _BRISK = {"TASUKI_WEB__DRAIN_S": "1", "TASUKI_WEB__DRAIN_DELAY_S": "0"}
 _OURS = "proof"
 _CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name <> $1
+WHERE datname = current_database() AND usename = current_user AND application_name <> $1
 """
 
 Fault = Callable[[], Awaitable[None]]
