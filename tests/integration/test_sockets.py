@@ -76,10 +76,11 @@ async def test_a_ticket_opens_one_socket_which_ends_with_its_session(live: Live)
     ticket = (await alice.post("/api/v1/auth/ticket")).json()["ticket"]
     path = f"{PATH}?ticket={ticket}"
 
-    async with talking(nobody, path) as talk, talking(alice, path) as second:
+    async with talking(nobody, path) as talk:
         await talk.say({"n": 1})
         assert (await talk.hear())["user"] == "alice"
-        assert await second.closed() == 4401
+        async with talking(alice, path) as second:  # only now: the first to ask takes it
+            assert await second.closed() == 4401
 
         await alice.post("/api/v1/auth/logout")
 
