@@ -102,6 +102,18 @@ async def test_each_form_has_the_same_rows(live: Live, count: int) -> None:
     assert [row["id"] for row in as_json] == sorted((row["id"] for row in as_json), reverse=True)
 
 
+async def test_lines_may_tell_their_end(live: Live) -> None:
+    """For a program that gets lines from another and never sees how the transfer ended."""
+    client = await reader(live)
+    url = "/api/v1/exports/users?columns=username&end=1"
+    answer = await client.get(f"{url}&format=ndjson")
+    refused = await client.get(f"{url}&format=csv")
+
+    assert answer.text == '{"username":"reader"}\n{"$end":{"rows":1}}\n'
+    assert (await run_of(client, answer))["rows"] == 1
+    assert refused.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("accepted", "encoding"),
     [("gzip", "gzip"), ("zstd, gzip", "zstd"), ("br", None), ("gzip;q=0", None), ("", None)],

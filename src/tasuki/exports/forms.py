@@ -35,6 +35,8 @@ class Form:
     Attributes:
         profile: ``data`` loses nothing. ``excel`` is for people: a byte order mark, times without
             a zone (UTC), and cells that a spreadsheet would run as a formula begin with ``'``.
+        has_end: For ``ndjson``: after the rows comes ``{"$end": {"rows": …}}``, for programs that
+            see lines and not how the transfer ended.
         member: For ``json``: the rows are this member of an object, instead of the whole.
     """
 
@@ -42,15 +44,19 @@ class Form:
     profile: Profile = "data"
     encoding: Encoding = "identity"
     member: str | None = None
+    has_end: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would be nothing.
 
         Raises:
-            ValidationFailed: ``excel`` is asked of something else than CSV.
+            ValidationFailed: ``excel`` is asked of something else than CSV, or a record of the
+                end of something else than NDJSON.
         """
         if self.profile == "excel" and self.format != "csv":
             raise ValidationFailed("profile: excel is a profile of the format csv")
+        if self.has_end and self.format != "ndjson":
+            raise ValidationFailed("end: only the format ndjson has a record of its end")
 
     @property
     def media_type(self) -> str:
@@ -113,17 +119,19 @@ class _Ndjson:
     ``readline``. In JSON such characters occur within texts only, and may be escaped there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_end: bool) -> None:
         self.rows = 0
+        self._has_end = has_end
 
     def feed(self, lines: bytes) -> bytes:
         self.rows += lines.count(b"\n")
         for plain, escaped in _ENDS_OF_LINES:
-            lines = lines.replace(plain, escaped)
+            if plain[:1] in lines:  # a single byte is looked for forty times as fast
+                lines = lines.replace(plain, escaped)
         return lines
 
     def end(self) -> bytes:
-        return b""
+        return b'{"$end":{"rows":%d}}\n' % self.rows if self._has_end else b""
 
 
 class _Array:
@@ -147,7 +155,9 @@ def framing_of(form: Form) -> Framing:
     """Return what makes a file of this form from lines."""
     if form.format == "csv":
         return _Csv(has_bom=form.profile == "excel")
-    return _Ndjson() if form.format == "ndjson" else _Array(form.member)
+    if form.format == "ndjson":
+        return _Ndjson(has_end=form.has_end)
+    return _Array(form.member)
 
 
 class Encoder(Protocol):

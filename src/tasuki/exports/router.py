@@ -26,7 +26,9 @@ from tasuki.web.principal import Principal
 
 router = APIRouter(prefix="/exports", tags=["exports"], route_class=LateRoute)
 
-_RESERVED = frozenset({"format", "profile", "columns", "sort", "limit", "filename", "encoding"})
+_RESERVED = frozenset(
+    {"format", "profile", "columns", "sort", "limit", "filename", "encoding", "end"}
+)
 _ENCODING = "Instead of what `Accept-Encoding` asks for, which scripts in a browser cannot send."
 _FILE = {
     "content": {
@@ -108,6 +110,9 @@ async def export(
     limit: Annotated[int | None, Query(ge=1)] = None,
     filename: Annotated[FileName | None, Query(description="Without its ending.")] = None,
     encoding: Annotated[Encoding | None, Query(description=_ENCODING)] = None,
+    end: Annotated[
+        bool, Query(description="For ndjson: a last line says that it is one.")
+    ] = False,
     accept_encoding: AcceptEncoding = "",
 ) -> Response:
     """Download rows. All other parameters are filters of the dataset.
@@ -125,7 +130,7 @@ async def export(
         limit=limit,
     )
     encoding = encoding or choose_encoding(accept_encoding)
-    form = Form(format=format, profile=profile, encoding=encoding)
+    form = Form(format=format, profile=profile, encoding=encoding, has_end=end)
     await _write_down(audit, session, user, query)
     name = form.file_name(filename or dataset)
     return LateResponse(ExportResponse(exports, user, query, form, name=name))
