@@ -20,9 +20,11 @@ const MOST_TRIES = 3;
 /**
  * @typedef {import("./export_order.js").Order} Order
  * @typedef {{phase: "asking"|"receiving"|"checking"|"whole"|"broken"|"cancelled",
- *            name: string, received: number, run: any, reason: string, problem: Problem|null,
+ *            name: string, received: number, run: any, reason: string, fault: string,
+ *            problem: Problem|null,
  *            rest: "looking"|"kept"|"lost"|"unknown", isHashed: boolean}} Shown
  *   `run` is the server's record of it; `rest`, once it is broken: whether it can go on;
+ *   `fault`: what is wrong though it seemed to be whole;
  *   `isHashed`, once it is whole: its SHA-256 was compared too
  */
 
@@ -72,7 +74,7 @@ class Download {
   #shownAt = 0;
   #heardAt = 0;
   /** @type {Shown} */
-  #shown = { received: 0, run: null, reason: "", problem: null, rest: "looking" };
+  #shown = { received: 0, run: null, reason: "", fault: "", problem: null, rest: "looking" };
 
   constructor(order) {
     this.#order = order;
@@ -144,7 +146,7 @@ class Download {
 
   /** Try something that begins to receive; the page says why, if it does not. */
   #retried(work) {
-    this.#show({ phase: "asking", problem: null, reason: "" });
+    this.#show({ phase: "asking", problem: null, reason: "", fault: "" });
     return this.#quietly(async () => {
       try {
         await work();
@@ -244,7 +246,7 @@ class Download {
     const file = this.#pieces.together();
     const fault = await faultOf(file, run);
     if (this.#isOver) return;
-    if (fault) this.#show({ phase: "broken", rest: "lost", reason: fault });
+    if (fault) this.#show({ phase: "broken", rest: "lost", fault });
     else {
       this.#file = file;
       this.#show({ phase: "whole", isHashed: canHash(file) });

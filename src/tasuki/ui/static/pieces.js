@@ -32,16 +32,15 @@ export class Pieces {
 }
 
 /**
- * What is wrong with a file, by the record of its export; "" if nothing is.
+ * What is wrong with a file that has all bytes, by the record of its export; "" if nothing is.
  *
  * @param {Blob} file
- * @param {{state: string, bytes: number, sha256: string|null, error: string|null}} run
+ * @param {{bytes: number, sha256: string}} run a complete one
  */
 export async function faultOf(file, run) {
-  if (run.state !== "complete") return run.error ?? "The export did not end well.";
-  if (run.bytes !== file.size) return "Its length is not what the server has written.";
+  if (run.bytes !== file.size) return "It is longer.";
   const sum = canHash(file) ? await sha256(file) : run.sha256;
-  return sum === run.sha256 ? "" : "Its SHA-256 is not what the server has written.";
+  return sum === run.sha256 ? "" : "Its SHA-256 is another.";
 }
 
 /** Whether its SHA-256 can be looked at; on plain http away from localhost it cannot. */

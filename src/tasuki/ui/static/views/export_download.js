@@ -75,7 +75,8 @@ function asTask({ phase, received, run }) {
   return { state: "running", progress: progress || null };
 }
 
-function messageOf({ phase, received, run, reason, rest, problem, isHashed }) {
+function messageOf(shown) {
+  const { phase, received, run, problem, isHashed } = shown;
   const compared = isHashed ? "Length and SHA-256 are" : "Its length is";
   switch (phase) {
     case "whole":
@@ -88,7 +89,7 @@ function messageOf({ phase, received, run, reason, rest, problem, isHashed }) {
       return notice("info", h("strong", {}, "Cancelled"), h("p", {}, "Nothing was saved."));
     case "broken":
       return [
-        received > 0 || !problem ? brokenNotice(received, reason, rest, run) : null,
+        received > 0 || !problem ? brokenNotice(shown) : null,
         problem && problemNotice(problem),
       ];
     default:
@@ -96,7 +97,14 @@ function messageOf({ phase, received, run, reason, rest, problem, isHashed }) {
   }
 }
 
-function brokenNotice(received, reason, rest, run) {
+function brokenNotice({ received, reason, fault, rest, run }) {
+  if (fault) {
+    return notice(
+      "bad",
+      h("strong", {}, "What came is not what the server has written."),
+      h("p", {}, `${fault} It has to begin anew.`),
+    );
+  }
   const text = {
     looking: "Looking whether the rest is still there…",
     unknown: "Whether the rest is still there is not known.",

@@ -10,7 +10,7 @@ import { polled } from "../parts/polled.js";
 import { formOf } from "../words.js";
 
 const EVERY_MS = 5_000;
-const SHOWN = 20;
+const SHOWN = 10;
 const STATES = {
   running: ["Running", "run", "run"],
   complete: ["Whole", "ok", "check"],
