@@ -5,7 +5,7 @@ import { field, form } from "../parts/form.js";
 import { exportFilters } from "./export_filters.js";
 
 const FORMS = [
-  ["excel", "csv", "CSV for Excel", "Spreadsheets open it well; no cell acts as a formula."],
+  ["excel", "csv", "CSV for Excel", "For spreadsheets; no cell acts as a formula, times are UTC."],
   ["data", "csv", "CSV", "For programs; nothing is changed."],
   ["data", "json", "JSON", "One array of objects."],
   ["data", "ndjson", "NDJSON", "One object a line."],
