@@ -196,6 +196,7 @@ async def _serve(
         await write_beside(connection.wire, _talk(connection, receive))
     except TasukiError as exc:
         if not connection.ended_with:
+            connection.outbox.flush()
             await send({"type": "websocket.close", **_why_closed(exc)})
 
 

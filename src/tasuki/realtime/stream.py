@@ -72,6 +72,7 @@ class StreamConnection(Connection):
             self.wire.abort()
         elif self.has_begun:
             self.outbox.put(Frame(self.place()))
+            self.outbox.flush()
         self.wire.wake()
 
     def place(self) -> bytes:
