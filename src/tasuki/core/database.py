@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Executable, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -27,6 +28,8 @@ Session = AsyncSession
 # lost against another transaction, out of resources, server stopping or starting.
 _PASSING_SQLSTATES = ("08", "40", "53", "57P")
 _RETRY_AFTER_S = 2
+# A connection that is lost while it is made ready shows as the driver's own error.
+_FROM_THE_DRIVER = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Base(DeclarativeBase):
@@ -149,7 +152,7 @@ def _faults_told() -> Generator[None]:
     """Turn the errors that mean "the database does not answer" into ours."""
     try:
         yield
-    except (DBAPIError, PoolTimeout, OSError, TimeoutError) as exc:
+    except (DBAPIError, PoolTimeout, OSError, TimeoutError, *_FROM_THE_DRIVER) as exc:
         if not _is_passing(exc):
             raise
         raise Unavailable("The database does not answer.", retry_after_s=_RETRY_AFTER_S) from exc
@@ -162,6 +165,8 @@ def _is_passing(exc: BaseException) -> bool:
         return (
             exc.connection_invalidated
             or sqlstate.startswith(_PASSING_SQLSTATES)
-            or (isinstance(exc, OperationalError | InterfaceError) and not sqlstate)
+            or (
+                isinstance(exc, OperationalError | InterfaceError | InternalError) and not sqlstate
+            )
         )
     return True
