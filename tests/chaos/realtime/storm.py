@@ -160,7 +160,7 @@ class LiveStorm:
                 if name.startswith("web-") and kept[name].process.poll() is None
             ]
 
-        return self._lots.choice(await wait_until(living, within=LONG_S, what="a web process"))
+        return self._lots.choice(await wait_until(living, within=2 * LONG_S, what="a web process"))
 
     def _note(self, what: str, **words: Any) -> None:
         self._house.kills.write(what=what, **words)
