@@ -1,154 +1,153 @@
-"""What waits for a client: gathered, in order, bounded, and nobody else's problem."""
+"""What waits for a client: bounded, and by which rule something gives way."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
-from tasuki.realtime.channels import WhenSlow
-from tasuki.realtime.outbox import MOST_FRAMES, Flusher, Frame, Outbox
+from tasuki.realtime import outbox as outboxes
+from tasuki.realtime.outbox import MOST_BYTES, MOST_FRAMES, Flusher, Frame, Outbox
 
 
-class FakeWire:
-    """See `tasuki.realtime.outbox.Wire`."""
+@dataclass
+class Wire:
+    """A client that takes what it is sent, or nothing."""
 
-    def __init__(self) -> None:
-        self.is_writable = True
-        self.on_writable: Callable[[], None] | None = None
-        self.is_broken = False
-        self.written: list[list[bytes]] = []
+    is_writable: bool = True
+    on_writable: Callable[[], None] | None = None
+    writes: list[list[bytes]] = field(default_factory=list)
 
     def write(self, parts: Sequence[bytes]) -> None:
-        if self.is_broken:
-            raise RuntimeError("broken")
-        self.written.append(list(parts))
+        """See `outbox.Wire`."""
+        self.writes.append(list(parts))
+
+    def take_again(self) -> None:
+        """Have room for more."""
+        self.is_writable = True
+        assert self.on_writable is not None
+        self.on_writable()
 
     @property
-    def heard(self) -> list[bytes]:
-        return [part for parts in self.written for part in parts]
+    def taken(self) -> list[bytes]:
+        """All frames, however they were put together."""
+        return [frame for write in self.writes for frame in write]
 
 
-class Party:
-    """Clients of one loop."""
+@dataclass
+class Client:
+    """A wire, the outbox before it, and whether it was given up."""
 
-    def __init__(self, size: int) -> None:
-        flusher = Flusher()
-        self.wires = [FakeWire() for _ in range(size)]
-        self.given_up: list[int] = []
-        self.outboxes = [
-            Outbox(wire, flusher, on_full=lambda place=place: self.given_up.append(place))  # type: ignore[misc]
-            for place, wire in enumerate(self.wires)
-        ]
-        for outbox in self.outboxes:
-            outbox.open()
-
-    def tell(self, *numbers: int, when_slow: WhenSlow = "disconnect") -> list[bytes]:
-        """Tell all of them; return what they should hear."""
-        frames = [Frame(b"%d" % number, when_slow) for number in numbers]
-        for frame in frames:
-            for outbox in self.outboxes:
-                outbox.put(frame)
-        return [frame.data for frame in frames]
-
-    async def until_heard(self, wanted: list[bytes], *places: int) -> None:
-        async with asyncio.timeout(5):
-            while any(self.wires[place].heard != wanted for place in places):
-                await asyncio.sleep(0)
+    wire: Wire
+    outbox: Outbox
+    given_up: list[bool]
 
 
-async def test_what_is_told_while_others_are_served_goes_out_in_one_write() -> None:
-    """A process that is late would otherwise get later, with a write for each message."""
-    party = Party(100)
-    wanted = party.tell(1)
-    await asyncio.sleep(0)
-    wanted += party.tell(2)
-
-    await party.until_heard(wanted, *range(100))
-
-    assert party.wires[0].written == [[b"1"], [b"2"]]
-    assert party.wires[99].written == [[b"1", b"2"]]
+@pytest.fixture
+async def client() -> Client:
+    """A client that reads."""
+    wire, given_up = Wire(), []
+    outbox = Outbox(wire, Flusher(), on_full=lambda: given_up.append(True))
+    outbox.open()
+    return Client(wire, outbox, given_up)
 
 
-async def test_nobody_waits_until_all_were_told() -> None:
-    """A message to thousands must not hold a request up."""
-    party = Party(1_000)
-    party.tell(1)
-
+async def turn() -> None:
+    """Let one turn of the loop pass."""
     await asyncio.sleep(0)
 
-    assert 0 < sum(1 for wire in party.wires if wire.written) < 100
+
+async def test_what_gathers_in_one_turn_goes_out_in_one_write(client: Client) -> None:
+    """A write costs more than what is written."""
+    for number in range(5):
+        client.outbox.put(Frame(b"%d" % number))
+    assert client.wire.writes == []
+    await turn()
+
+    assert client.wire.writes == [[b"0", b"1", b"2", b"3", b"4"]]
 
 
-async def test_a_flood_is_not_gathered_without_bound() -> None:
-    """What is heard in one turn may be anything; it is written before it piles up."""
-    party = Party(30)
-    wanted = party.tell(*range(5_000))
+async def test_nothing_is_written_before_the_response_has_begun() -> None:
+    """It waits, and comes in order."""
+    wire = Wire()
+    outbox = Outbox(wire, Flusher(), on_full=lambda: None)
+    outbox.put(Frame(b"early"))
+    await turn()
+    assert wire.writes == []
 
-    await party.until_heard(wanted, *range(30))
+    outbox.open()
 
-    assert max(len(parts) for parts in party.wires[29].written) <= 100
-    assert party.given_up == []
-
-
-async def test_a_client_that_takes_nothing_is_given_up_and_no_other() -> None:
-    """It costs a bounded piece of memory, and its neighbours no message."""
-    party = Party(2)
-    party.wires[0].is_writable = False
-
-    wanted = party.tell(*range(MOST_FRAMES + 200))
-    await party.until_heard(wanted, 1)
-
-    assert party.given_up == [0]
-    assert party.wires[0].written == []
-    assert party.outboxes[0].size < len(b"".join(wanted))
+    assert wire.writes == [[b"early"]]
 
 
-async def test_what_waited_is_sent_first_when_a_client_takes_more() -> None:
-    """Order is promised, whatever happens on the way."""
-    party = Party(1)
-    wire = party.wires[0]
-    wire.is_writable = False
-    wanted = party.tell(1)
-    await asyncio.sleep(0)
-    wanted += party.tell(2)
-    wire.is_writable = True
-    assert wire.on_writable is not None
+async def test_a_slow_client_gets_all_in_order_once_it_takes_more(client: Client) -> None:
+    """As long as it is within the bounds."""
+    client.wire.is_writable = False
+    for number in range(100):
+        client.outbox.put(Frame(b"%d" % number))
+        await turn()
+    assert client.wire.writes == []
 
-    wire.on_writable()
-    wanted += party.tell(3)
+    client.wire.take_again()
 
-    await party.until_heard(wanted, 0)
+    assert client.wire.taken == [b"%d" % number for number in range(100)]
+    assert client.given_up == []
 
 
-async def test_who_may_miss_something_misses_the_oldest() -> None:
-    """Such as who is typing: only the newest matters."""
-    party = Party(1)
-    wire = party.wires[0]
-    wire.is_writable = False
-    wanted = party.tell(*range(MOST_FRAMES + 200), when_slow="drop_oldest")
-    await asyncio.sleep(0)
-    wire.is_writable = True
-
-    party.outboxes[0].flush()
-
-    assert wire.heard == wanted[-MOST_FRAMES:]
-    assert party.given_up == []
-
-
-async def test_a_wire_that_breaks_stops_no_other(
-    request: pytest.FixtureRequest,
+@pytest.mark.parametrize(
+    ("size", "count"), [(1, MOST_FRAMES + 1), (MOST_BYTES // 8, 9)], ids=["frames", "bytes"]
+)
+async def test_who_must_miss_nothing_is_cut_off_at_the_bound(
+    client: Client, size: int, count: int
 ) -> None:
-    """One client's fault is one client's loss."""
-    faults: list[object] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
-    request.addfinalizer(lambda: loop.set_exception_handler(None))
-    party = Party(50)
-    party.wires[3].is_broken = True
+    """It comes back and goes on from the history; nothing waits for it meanwhile."""
+    client.wire.is_writable = False
+    for _ in range(count):
+        client.outbox.put(Frame(b"x" * size))
+        await turn()
 
-    wanted = party.tell(1)
-    await party.until_heard(wanted, *(place for place in range(50) if place != 3))
-    wanted += party.tell(2)
-    await party.until_heard(wanted, *(place for place in range(50) if place != 3))
+    assert client.given_up == [True]
+    assert client.outbox.size == 0
 
-    assert [str(fault) for fault in faults] == ["broken", "broken"]
+
+async def test_of_what_may_be_missed_the_oldest_gives_way(client: Client) -> None:
+    """What must not be missed stays among it."""
+    client.wire.is_writable = False
+    client.outbox.put(Frame(b"kept"))
+    for number in range(MOST_FRAMES + 50):
+        client.outbox.put(Frame(b"%d" % number, "drop_oldest"))
+        await turn()
+    client.wire.take_again()
+
+    assert client.given_up == []
+    assert client.wire.taken[0] == b"kept"
+    assert client.wire.taken[-1] == b"%d" % (MOST_FRAMES + 49)
+    assert len(client.wire.taken) == MOST_FRAMES
+
+
+async def test_of_the_same_kind_the_newest_is_enough(client: Client) -> None:
+    """A progress bar needs no history."""
+    client.wire.is_writable = False
+    for number in range(MOST_FRAMES * 2):
+        client.outbox.put(Frame(b"a%d" % number, "coalesce", key="a"))
+        client.outbox.put(Frame(b"b%d" % number, "coalesce", key="b"))
+        await turn()
+    client.wire.take_again()
+
+    newest = MOST_FRAMES * 2 - 1
+    assert client.given_up == []
+    assert client.wire.taken == [b"a%d" % newest, b"b%d" % newest]
+
+
+async def test_who_takes_nothing_for_long_is_stuck(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with little that waits: the client is gone, and nobody said so."""
+    client.wire.is_writable = False
+    client.outbox.put(Frame(b"x"))
+    await turn()
+    assert not client.outbox.is_stuck
+
+    monkeypatch.setattr(outboxes, "LONGEST_S", -1.0)  # as if that long had passed
+
+    assert client.outbox.is_stuck
