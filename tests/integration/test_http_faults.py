@@ -172,7 +172,8 @@ async def succeeded(live: Live, client: Client, task_id: str) -> None:
     """Run what is due until a task has succeeded."""
 
     async def run() -> bool:
-        await live.work()
+        with suppress(Unavailable):  # the worker may still hold connections to the old server
+            await live.work()
         return bool((await client.task(task_id))["state"] == "succeeded")
 
     await wait_until(run, within=10)
