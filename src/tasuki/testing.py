@@ -351,6 +351,7 @@ class _Play(Generic[R]):
         if end.pause_s is None:
             self._tell(run.state, {"error": end.error})
             return
+        run.attempt -= end.given_back
         due = self._clock() + timedelta(seconds=end.pause_s)
         self._tell(run.state, {"error": end.error, "available_at": due.isoformat()})
         self._clock.move(timedelta(seconds=end.pause_s))

@@ -158,6 +158,26 @@ async def test_a_fatal_error_is_not_tried_again(bench: Bench) -> None:
     assert record.error["retryable"] is False
 
 
+async def test_a_task_goes_on_later_with_all_its_tries_left(bench: Bench, tmp_path: Path) -> None:
+    """Long work gives its place away between two steps; a crash before a step is forgotten."""
+    handle = await bench.order(jobs.on_and_on, file=str(tmp_path / "steps"))
+    (first,) = await bench.repository.claim(
+        worker="w", queue="default", lane="io", names=["test.on_and_on"], most=1
+    )
+    await bench.repository.give_up(first.id, first.token)
+    await bench.repository.reap()
+
+    async def run() -> bool:
+        await bench.run_due()
+        return (await bench.record(handle.id)).state.is_terminal
+
+    await wait_until(run, within=10)
+
+    record = await bench.record(handle.id)
+    assert (record.state, record.result) == (State.SUCCEEDED, 3)
+    assert (record.attempt, record.crash_count) == (1, 0)
+
+
 async def test_a_timeout_interrupts_and_clean_up_runs(bench: Bench, tmp_path: Path) -> None:
     """The body's `finally` runs before the task is called timed out."""
     log = tmp_path / "log"

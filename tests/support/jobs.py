@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from tasuki import Fatal, Retry, TaskContext, task
+from tasuki.tasks.errors import Again
 
 
 @task("test.echo")
@@ -68,6 +69,16 @@ async def fail(ctx: TaskContext, *, until: int = 99, fatal: bool = False) -> int
     if ctx.attempt < until:
         raise RuntimeError(f"attempt {ctx.attempt}")
     return ctx.attempt
+
+
+@task("test.on_and_on")
+async def on_and_on(ctx: TaskContext, *, file: str, steps: int = 3) -> int:
+    """Do a step an attempt; put itself back until all are done."""
+    write_line(file, f"{ctx.task_id} {ctx.attempt}")
+    done = len(Path(file).read_text().splitlines())
+    if done < steps:
+        raise Again
+    return done
 
 
 @task("test.slow", timeout=timedelta(seconds=0.5))

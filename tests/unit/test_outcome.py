@@ -17,6 +17,7 @@ from tasuki.tasks.engine.outcome import (
     result_text,
 )
 from tasuki.tasks.engine.repository import Claimed
+from tasuki.tasks.errors import Again
 from tasuki.tasks.states import State
 
 RETRY = Retry(tries=3, first=timedelta(seconds=8))
@@ -86,6 +87,16 @@ def test_a_worker_that_stops_takes_no_try_away() -> None:
     end = end_of_failure(claimed(), Outcome(stop=Stop.RELEASED), RETRY)
 
     assert (end.state, end.pause_s, end.given_back, end.error) == (State.QUEUED, 0.0, 1, None)
+
+
+@pytest.mark.parametrize(("after_s", "state"), [(0, State.QUEUED), (90, State.SCHEDULED)])
+def test_a_task_that_wants_to_go_on_later_has_not_failed(after_s: int, state: State) -> None:
+    """It takes no try away, and what took down its workers before does not count any more."""
+    last_try = claimed(attempt=3, crash_count=1)
+    end = end_of_failure(last_try, Outcome(raised=Again(timedelta(seconds=after_s))), RETRY)
+
+    assert (end.state, end.pause_s, end.error) == (state, float(after_s), None)
+    assert (end.given_back, end.got_on) == (1, True)
 
 
 def test_inner_services_do_not_speak_to_the_owner() -> None:

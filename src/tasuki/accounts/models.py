@@ -32,6 +32,7 @@ class UserRow(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     username: Mapped[str] = mapped_column(Text)
     email: Mapped[str] = mapped_column(Text)
+    email_verified_at: Mapped[datetime | None] = mapped_column(_When)
     name: Mapped[str] = mapped_column(Text, server_default="")
     role: Mapped[str] = mapped_column(Text, server_default="user")
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

@@ -13,6 +13,9 @@ so that nobody who holds it waits for anything.
 COUNTERS = ("queued", "running", "succeeded", "failed", "cancelled")
 """What a batch counts; the sum is its total."""
 
+TASKS = "tasks"
+"""The unit of a batch that counts its tasks; of another, who ordered it counts something else."""
+
 HELD_BACK = "timestamptz '9999-12-31 UTC'"
 """When a task is due that waits for the end of a batch: not before it is let go."""
 
@@ -34,7 +37,7 @@ COUNT_STARTED = """
 started AS (
     SELECT batches.id, moved.count
     FROM (SELECT batch_id, count(*) FROM moves GROUP BY batch_id) AS moved
-    JOIN batches ON batches.id = moved.batch_id
+    JOIN batches ON batches.id = moved.batch_id AND batches.unit = 'tasks'
     ORDER BY batches.id
     FOR NO KEY UPDATE OF batches
 ), counted AS (
@@ -52,7 +55,7 @@ def _change(counter: str, comes_from: str) -> str:
     return f"{gained} - left_for.count" if counter == comes_from else gained
 
 
-def count_from(comes_from: str) -> str:
+def count_from(comes_from: str, *, unit: str = TASKS) -> str:
     """Return SQL that counts tasks which leave a counter, and ends batches.
 
     It needs ``moves(batch_id, goes_to)`` and ``:retention_s``; it gives
@@ -60,6 +63,7 @@ def count_from(comes_from: str) -> str:
 
     Args:
         comes_from: The counter that all of them leave.
+        unit: Only in batches that count this.
     """
     # The rows are locked before they are changed: an UPDATE takes them in an order of its own.
     gained = ", ".join(
@@ -71,7 +75,7 @@ def count_from(comes_from: str) -> str:
 left_for AS (
     SELECT batches.id, moved.*
     FROM (SELECT batch_id, count(*), {gained} FROM moves GROUP BY batch_id) AS moved
-    JOIN batches ON batches.id = moved.batch_id
+    JOIN batches ON batches.id = moved.batch_id AND batches.unit = '{unit}'
     ORDER BY batches.id
     FOR NO KEY UPDATE OF batches
 ), counted AS (

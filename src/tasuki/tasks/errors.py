@@ -1,6 +1,7 @@
 """What can be wrong with a call about a task."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from tasuki.core.errors import Conflict, NotFound, TasukiError, ValidationFailed
@@ -72,3 +73,19 @@ class Fatal(TasukiError):
 
     code = "task_failed"
     title = "Task failed"
+
+
+class Again(Exception):
+    """Raise it in a task to be begun again: this attempt got on, and there is more to do.
+
+    The task waits like any other, so that those which are more urgent come first and a worker
+    can stop in between. Neither this attempt nor crashes before it count any more.
+
+    Attributes:
+        after: Not before so long from now.
+    """
+
+    def __init__(self, after: timedelta = timedelta(0)) -> None:
+        """Say when."""
+        super().__init__(f"again after {after}")
+        self.after = after

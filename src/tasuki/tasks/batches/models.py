@@ -19,6 +19,7 @@ class BatchRow(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     owner_id: Mapped[int | None] = mapped_column(BigInteger)
     name: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text, server_default="tasks")
     total: Mapped[int] = mapped_column(Integer)
     queued: Mapped[int] = mapped_column(Integer, server_default="0")
     running: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -16,6 +16,7 @@ from tasuki.core.jsontext import dump
 from tasuki.tasks.artifacts import Artifact
 from tasuki.tasks.declare import Retry
 from tasuki.tasks.engine.repository import End
+from tasuki.tasks.errors import Again
 from tasuki.tasks.states import State
 
 _MOST_MESSAGE = 1_000  # characters of an error message
@@ -91,12 +92,27 @@ def end_of_failure(claimed: Attempt, outcome: Outcome, retry: Retry) -> End:
         return End(
             id=claimed.id, token=claimed.token, state=State.QUEUED, pause_s=0.0, given_back=1
         )
+    if isinstance(outcome.raised, Again) and outcome.stop is None:
+        return _put_back(claimed, outcome.raised)
     if outcome.stop is Stop.TIMED_OUT:
         message = f"Took longer than {outcome.timeout_s:g} s."
         error = _error("timeout", "TimedOut", message, retryable=True)
         return _retried(claimed, error, State.TIMED_OUT, retry)
     error = error_of(outcome.raised)
     return _retried(claimed, error, State.FAILED, retry)
+
+
+def _put_back(claimed: Attempt, again: Again) -> End:
+    """Return the end of an attempt that is neither: it got on, and goes on later."""
+    pause_s = max(0.0, again.after.total_seconds())
+    return End(
+        id=claimed.id,
+        token=claimed.token,
+        state=State.SCHEDULED if pause_s else State.QUEUED,
+        pause_s=pause_s,
+        given_back=1,
+        got_on=True,
+    )
 
 
 def error_of(raised: BaseException | None) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class End:
     Attributes:
         result_text: What it returned, as JSON text.
         pause_s: The task is not over: it is due again after so long.
-        given_back: 1 when the attempt does not count, because the worker had to stop.
+        given_back: 1 when the attempt does not count, because the worker had to stop or the
+            task asked to be begun again.
+        got_on: The crashes before it do not count any more.
     """
 
     id: UUID
@@ -74,6 +76,7 @@ class End:
     artifact_id: UUID | None = None
     pause_s: float | None = None
     given_back: int = 0
+    got_on: bool = False
 
 
 class EngineRepository:
@@ -179,6 +182,7 @@ class EngineRepository:
                         "artifact_id": end.artifact_id and str(end.artifact_id),
                         "pause_s": end.pause_s,
                         "given_back": end.given_back,
+                        "got_on": end.got_on,
                     }
                     for end in ends
                 ]

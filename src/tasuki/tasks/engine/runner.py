@@ -27,6 +27,7 @@ from tasuki.tasks.engine.outcome import Outcome, Stop, end_of_failure, is_small,
 from tasuki.tasks.engine.reporter import Reporter
 from tasuki.tasks.engine.repository import Claimed, End, EngineRepository
 from tasuki.tasks.engine.tracing import attempt_told, outcome_told
+from tasuki.tasks.errors import Again
 from tasuki.tasks.hooks import Ended
 from tasuki.tasks.service import CANCEL_KEY, batch_key, owner_keys
 from tasuki.tasks.settings import TasksSettings
@@ -328,6 +329,8 @@ def _ended(claimed: Claimed, end: End, state: State) -> Ended:
 
 def _log_failure(claimed: Claimed, outcome: Outcome) -> None:
     if outcome.is_success or outcome.stop in {Stop.CANCELLED, Stop.RELEASED}:
+        return
+    if isinstance(outcome.raised, Again):
         return
     log.warning(
         "attempt_failed",

@@ -99,12 +99,12 @@ WITH ends AS (
     SELECT e.*, t.cancel_requested_at IS NOT NULL AND e.pause_s IS NOT NULL AS is_cancelled
     FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS e (
         id uuid, token uuid, state text, result text, error jsonb, artifact_id uuid,
-        pause_s float8, given_back int)
+        pause_s float8, given_back int, got_on boolean)
     JOIN tasks t ON t.id = e.id AND t.lease_token = e.token AND t.state IN {_HELD}
     ORDER BY e.id
     FOR UPDATE OF t
 ), decided AS (
-    SELECT id, CAST(result AS jsonb) AS result, artifact_id, given_back,
+    SELECT id, CAST(result AS jsonb) AS result, artifact_id, given_back, got_on,
            CASE WHEN is_cancelled THEN 'cancelled' ELSE state END AS state,
            CASE WHEN is_cancelled THEN '{{"kind": "cancelled", "type": "Cancelled",
                "message": "Cancelled between two attempts.", "retryable": false}}'::jsonb
@@ -114,7 +114,8 @@ WITH ends AS (
 ), ended AS (
     UPDATE tasks
     SET state = d.state, result = d.result, error = d.error, artifact_id = d.artifact_id,
-        attempt = attempt - d.given_back,
+        attempt = attempt - d.given_back - CASE WHEN d.got_on THEN crash_count ELSE 0 END,
+        crash_count = CASE WHEN d.got_on THEN 0 ELSE crash_count END,
         lease_owner = NULL, lease_token = NULL, lease_until = NULL,
         event_seq = event_seq + 1,
         available_at = CASE WHEN d.pause_s IS NULL THEN available_at

@@ -17,6 +17,7 @@ import tasuki.accounts.models
 import tasuki.activity.models
 import tasuki.chat.models
 import tasuki.exports.models
+import tasuki.mail.models
 import tasuki.notifications.models
 import tasuki.realtime.models
 import tasuki.tasks.batches.models
