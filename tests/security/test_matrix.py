@@ -21,6 +21,9 @@ from support.live import Live
 from support.sockets import Talk, talking
 from support.system import ADMIN_PASSWORD
 from support.waiting import wait_until
+from tasuki.mail.records import Words
+from tasuki.mail.sendings.service import SendingService
+from tasuki.mail.service import MailService
 from tasuki.notifications import Note, NotificationService
 from tasuki.tasks import TaskService
 from tasuki.tasks.batches import BatchService
@@ -66,8 +69,6 @@ class House:
         if "{token_id}" in line:
             token = await owner.post("/api/v1/auth/tokens", json={"name": "matrix"})
             things["token_id"] = token.json()["id"]
-        if "{task_id}" in line:
-            things["task_id"] = await self.task(cells.get("task", "queued"))
         if "{notification_id}" in line:
             things["notification_id"] = await self.notification()
         if "/chat/" in line or "{room_name}" in line:
@@ -75,9 +76,19 @@ class House:
             things |= {"name": room, "room_name": room}
         if "{run_id}" in line:
             things["run_id"] = await self.export(owner)
+        return things | await self.orders(line, cells)
+
+    async def orders(self, line: str, cells: dict[str, Any]) -> dict[str, str]:
+        """Return what of the owner's orders a line names."""
+        if "{task_id}" in line:
+            return {"task_id": await self.task(cells.get("task", "queued"))}
+        if "{mail_id}" in line:
+            return {"mail_id": await self.mail()}
+        if "/mail/batches/" in line:
+            return {"batch_id": await self.sending()}
         if "{batch_id}" in line:
-            things["batch_id"] = await self.batch(cells.get("batch", "queued"))
-        return things
+            return {"batch_id": await self.batch(cells.get("batch", "queued"))}
+        return {}
 
     async def room(self, owner: Client, *, public: bool) -> str:
         """Return a fresh room of the owner, to which the member belongs."""
@@ -116,6 +127,30 @@ class House:
             )
         if state == "ended":
             await self.site.work()
+        return str(handle.id)
+
+    async def mail(self) -> str:
+        """Return a fresh mail of the owner."""
+        async with self.site.database.unit_of_work() as session:
+            handle = await self.site.tasuki.services.get(MailService).order(
+                session,
+                to="reader@example.org",
+                subject="S",
+                text="x",
+                owner_id=self.ids["owner"],
+            )
+        return str(handle.id)
+
+    async def sending(self) -> str:
+        """Return a fresh sending of the owner."""
+        async with self.site.database.unit_of_work() as session:
+            handle = await self.site.tasuki.services.get(SendingService).order(
+                session,
+                ["reader@example.org"],
+                Words(subject="S", html="x", text=None),
+                owner_id=self.ids["owner"],
+                link_base="http://localhost",
+            )
         return str(handle.id)
 
     async def task(self, state: str) -> str:

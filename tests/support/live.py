@@ -25,6 +25,7 @@ from tasuki.accounts.records import Role
 from tasuki.cli.main import app as command_line
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
+from tasuki.mail.settings import MailSettings
 from tasuki.tasks.engine.engine import Engine
 from tasuki.tasks.engine.stopsign import StopSign
 from tasuki.tasks.settings import TasksSettings
@@ -183,6 +184,7 @@ def live_settings(
         data_dir=folder,
         tasks=TasksSettings(modules=modules, lease_s=5, look_every_s=0.2),
         web=WebSettings(max_body_bytes=BODY_LIMIT, drain_s=0),
+        mail=MailSettings(host="127.0.0.1", port=9, tls="none"),  # nobody is there
     )
 
 

@@ -35,6 +35,13 @@ class Sink:
     connections: int = 0
     seen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     users: dict[str, str] = field(default_factory=dict)
+    open: set[Any] = field(default_factory=set)
+
+    def hang_up(self) -> None:
+        """Close the connections there are, as a mail system does with those that are idle."""
+        for transport in self.open:
+            transport.close()
+        self.open.clear()
 
     def next(self, stage: str) -> str | None:
         """Return what is to happen now at a stage."""
@@ -115,6 +122,7 @@ class _Server(SMTP):
 
     def connection_made(self, transport: Any) -> None:
         self._sink.connections += 1
+        self._sink.open.add(transport)
         super().connection_made(transport)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802  # the library's name

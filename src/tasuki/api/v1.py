@@ -9,6 +9,9 @@ from tasuki.activity.router import router as activity
 from tasuki.chat.router import router as chat
 from tasuki.exports.router import guide as guide_exports
 from tasuki.exports.router import router as exports
+from tasuki.mail.router import router as mails
+from tasuki.mail.sendings.router import router as sendings
+from tasuki.mail.suppressions.router import router as suppressions
 from tasuki.notifications.router import router as notifications
 from tasuki.realtime.admin_router import router as connections
 from tasuki.realtime.router import router as realtime
@@ -43,12 +46,15 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     )
     if with_accounts:
         router.include_router(accounts)
-    # Replays before tasks: `/tasks/failures` is no task's id.
+    # Before tasks, whose ids would match: `/tasks/failures`, `/tasks/send-email/`.
     for capability in (
         activity,
         reports,
         exports,
         guide_exports,
+        mails,
+        sendings,
+        suppressions,
         replays,
         tasks,
         batches,

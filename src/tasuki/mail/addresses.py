@@ -31,6 +31,15 @@ def check_address(text: str, *, name: str = "") -> Address:
     return Address(name, found.local_part, found.ascii_domain or found.domain)
 
 
+def address_key(address: str) -> str:
+    """Return what two ways to write an address have in common.
+
+    A mail system may tell upper from lower case before the ``@`` (RFC 5321, 2.4), but none does
+    so to tell people apart.
+    """
+    return address.casefold()
+
+
 def check_sender(text: str) -> Address:
     """Return an address that may have a name: ``NAME <ADDRESS>``.
 

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from email.message import EmailMessage
 
+from tasuki.mail.errors import MailUnknown
+from tasuki.mail.transport import Before
+
 
 class MemoryTransport:
     """Keeps what it is given; see `Transport`.
@@ -15,9 +18,13 @@ class MemoryTransport:
         self.taken: list[EmailMessage] = []
         self._fault = fault
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
         """See `Transport.send`."""
         fault = self._fault(message) if self._fault is not None else None
+        if fault is not None and not isinstance(fault, MailUnknown):
+            raise fault
+        if before is not None:
+            await before()
         if fault is not None:
             raise fault
         self.taken.append(message)

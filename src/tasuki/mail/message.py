@@ -50,11 +50,8 @@ def compose(mail: Mail, *, sender: Address, at: datetime) -> EmailMessage:
     Raises:
         ValidationFailed: A header has a line break, or there is nothing to say.
     """
+    check_size(mail.html, mail.text)
     text = mail.text if mail.text is not None else as_text(mail.html or "")
-    if mail.html is None and mail.text is None:
-        raise ValidationFailed("a mail needs text or HTML")
-    if max(len(text), len(mail.html or "")) > MAX_BODY:
-        raise ValidationFailed(f"a mail has at most {MAX_BODY} characters")
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = mail.to
@@ -68,6 +65,18 @@ def compose(mail: Mail, *, sender: Address, at: datetime) -> EmailMessage:
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def check_size(html: str | None, text: str | None) -> None:
+    """Check that there is something to say, and not too much.
+
+    Raises:
+        ValidationFailed: There is not, or it is.
+    """
+    if html is None and text is None:
+        raise ValidationFailed("a mail needs text or HTML")
+    if max(len(text or ""), len(html or "")) > MAX_BODY:
+        raise ValidationFailed(f"a mail has at most {MAX_BODY} characters")
 
 
 def message_id(key: str, domain: str) -> str:

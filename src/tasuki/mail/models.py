@@ -91,6 +91,7 @@ class SendingRow(Base):
     subject: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
     text: Mapped[str | None] = mapped_column(Text)
+    link_base: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(_When, server_default=func.now())
     paused_at: Mapped[datetime | None] = mapped_column(_When)
 

@@ -38,6 +38,32 @@ class MailSettings(SettingsGroup):
     connections: int = Field(
         default=4, ge=1, le=100, description="Connections to it of one process."
     )
+    retry_for_s: float = Field(
+        default=86400.0,
+        gt=0,
+        description="Seconds for which a mail that is not taken is tried again.",
+    )
+    retention_s: float = Field(
+        default=604800.0, gt=0, description="Seconds for which a mail is kept once it has ended."
+    )
+    per_user_an_hour: int = Field(
+        default=100, ge=1, description="Single mails that a user may order within an hour."
+    )
+    per_recipient_a_day: int = Field(
+        default=20, ge=1, description="Single mails to one address within a day."
+    )
+    bulk_most: int = Field(
+        default=20_000, ge=1, le=100_000, description="Recipients of one sending."
+    )
+    bulk_per_user_a_day: int = Field(
+        default=100_000, ge=1, description="Recipients of all sendings of a user within a day."
+    )
+    bulk_per_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Mails of sendings a second, all processes together; none: as fast as the "
+        "mail system takes them.",
+    )
     timeout_s: float = Field(
         default=60.0,
         gt=0,

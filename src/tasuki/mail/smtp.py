@@ -16,50 +16,47 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from tasuki.mail.errors import MailDeferred, MailRejected, MailUnknown, MailUnreachable
 from tasuki.mail.settings import MailSettings
+from tasuki.mail.transport import Before
 
 _IDLE_S = 20.0  # servers hang up on those who say nothing; many after half a minute
 _MOST_MESSAGES = 100  # over one connection; some servers count them
+_SEND_IT, _TAKEN = 354, 250
 _NEVER = range(500, 600)
 _NO_MAILBOX = (550, 551, 553)
 _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.\d{1,3}\b")
 _ADDRESS_STATUS = "1"  # RFC 3463: the fault is the address'
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_DOT_FIRST = re.compile(rb"^\.", re.MULTILINE)
 
 
 class _Client(aiosmtplib.SMTP):
-    """A connection that knows whether the last byte of a message has left."""
+    """A connection to a mail system, which has one message at a time."""
 
     used = 0
     idle_since = 0.0
 
-    async def hand_over(self, content: bytes, *, timeout_s: float) -> str:
+    async def hand_over(self, content: bytes, *, before: Before | None, timeout_s: float) -> str:
         """Send a message's content; return the answer.
 
         Raises:
-            MailDeferred: The connection broke, or they said "later", before all of it was sent.
+            MailDeferred: The connection broke, or they said "later", before the content left.
             MailUnknown: It broke after that.
         """
+        ready = await self.execute_command(b"DATA", timeout=timeout_s)
+        if ready.code != _SEND_IT:
+            raise aiosmtplib.SMTPDataError(ready.code, ready.message)
         protocol = self.protocol
         if protocol is None:
             raise MailDeferred("the mail system went away")
-        has_left = False
-        write = protocol.write
-
-        def watched(data: bytes) -> None:
-            nonlocal has_left
-            has_left = has_left or data.endswith(b"\r\n.\r\n")
-            write(data)
-
-        protocol.write = watched  # type: ignore[method-assign]  # to know RFC 1047's moment
+        if before is not None:
+            await before()
+        protocol.write(content)
         try:
-            answer = await self.data(content, timeout=timeout_s)
-        except SMTPResponseException:
-            raise
+            answer = await protocol.read_response(timeout=timeout_s)
         except (SMTPException, OSError, TimeoutError) as exc:
-            if has_left:
-                raise MailUnknown(f"no answer to the end of the message: {exc}") from exc
-            raise MailDeferred(f"the mail system went away: {exc}") from exc
-        finally:
-            protocol.write = write  # type: ignore[method-assign]  # as above
+            raise MailUnknown(f"no answer to the end of the message: {exc}") from exc
+        if answer.code != _TAKEN:
+            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
         return f"{answer.code} {answer.message}"
 
 
@@ -84,17 +81,17 @@ class SmtpTransport:
         self._idle: deque[_Client] = deque()
         self._slots = asyncio.Semaphore(settings.connections)
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
         """See `Transport.send`."""
         envelope = _envelope(message)
         async with self._slots:
             kept = self._kept()
             if kept is not None:
                 try:
-                    return await self._over(kept, envelope)
+                    return await self._over(kept, envelope, before)
                 except _Stale:
                     pass
-            return await self._over(await self._connected(), envelope)
+            return await self._over(await self._connected(), envelope, before)
 
     async def check(self) -> str:
         """See `Transport.check`."""
@@ -120,7 +117,7 @@ class SmtpTransport:
             client.close()
         return None
 
-    async def _over(self, client: _Client, envelope: _Envelope) -> str:
+    async def _over(self, client: _Client, envelope: _Envelope, before: Before | None) -> str:
         is_first = client.used == 0
         client.used += 1
         async with _told(client):
@@ -132,7 +129,9 @@ class SmtpTransport:
                     raise _Stale from exc
                 raise
             await client.rcpt(envelope.recipient)
-            answer = await client.hand_over(envelope.content, timeout_s=self._settings.timeout_s)
+            answer = await client.hand_over(
+                envelope.content, before=before, timeout_s=self._settings.timeout_s
+            )
         if client.used < _MOST_MESSAGES and client.is_connected:
             client.idle_since = time.monotonic()
             self._idle.append(client)
@@ -224,9 +223,18 @@ def _envelope(message: EmailMessage) -> _Envelope:
     return _Envelope(
         sender.addr_spec,
         recipient.addr_spec,
-        message.as_bytes(policy=policy),
+        _on_the_wire(message.as_bytes(policy=policy)),
         () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME"),
     )
+
+
+def _on_the_wire(content: bytes) -> bytes:
+    """Return a message's content with its end, as it follows DATA (RFC 5321, 4.5.2).
+
+    A line end of one character would let a message end where another mail system reads on.
+    """
+    lines = _DOT_FIRST.sub(b"..", _LINE_END.sub(b"\r\n", content))
+    return lines + (b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _reason(what: str, exc: BaseException) -> str:

@@ -1,7 +1,11 @@
 """The port to a mail system."""
 
+from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from typing import Protocol
+
+Before = Callable[[], Awaitable[None]]
+"""Called when all is agreed and the content is about to leave; raise in it to send nothing."""
 
 
 class Transport(Protocol):
@@ -10,8 +14,11 @@ class Transport(Protocol):
     Every adapter passes ``tests/contract/test_mail.py``.
     """
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
         """Hand over a message to the one address in its ``To``; return what the system says.
+
+        Args:
+            before: From when it returns, the message may have been taken, whoever hears of it.
 
         Raises:
             MailDeferred: Not now; nothing was taken.

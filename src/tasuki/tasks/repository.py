@@ -90,6 +90,13 @@ FROM stopped
 """
 _CANCEL_TASK = text(_CANCEL.format(roots="id = :id", count=count_from("queued")))
 _CANCEL_BATCH = text(_CANCEL.format(roots="batch_id = :id", count=count_from("queued")))
+_HURRY_BATCH = text(f"""
+UPDATE tasks SET available_at = now()
+WHERE id IN (
+    SELECT id FROM tasks
+    WHERE batch_id = :id AND state = 'scheduled' AND available_at < {HELD_BACK}
+    ORDER BY id FOR UPDATE)
+""")  # noqa: S608  # put together from constants only
 _CANCELLED = dump(
     {
         "kind": "cancelled",
@@ -201,6 +208,10 @@ class TaskRepository:
     ) -> list[Moved]:
         """Cancel all tasks of a batch and all that descends from them; see `cancel`."""
         return await _cancel(session, _CANCEL_BATCH, batch_id, retention_s)
+
+    async def hurry_batch(self, session: Session, batch_id: UUID) -> None:
+        """Make tasks of a batch due that wait for a time, not for the end of another batch."""
+        await session.execute(_HURRY_BATCH, {"id": batch_id})
 
     async def events_after(
         self, session: Session, task_id: UUID, seq: int, *, limit: int

@@ -257,6 +257,11 @@ class TaskService:
         after_commit(session, lambda: tell(self._notices, moved))
         return bool(moved)
 
+    async def hurry_batch(self, session: Session, batch_id: UUID) -> None:
+        """Let those tasks of a batch begin now that put themselves back until later."""
+        await self._tasks.hurry_batch(session, batch_id)
+        after_commit(session, self._wake)
+
     async def events_after(
         self, session: Session, task_id: UUID, seq: int, *, limit: int = 500
     ) -> list[TaskEvent]:

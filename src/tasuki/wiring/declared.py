@@ -11,6 +11,8 @@ import tasuki.activity.datasets
 import tasuki.chat.channels
 import tasuki.chat.datasets
 import tasuki.exports.tasks
+import tasuki.mail.sendings.tasks
+import tasuki.mail.tasks
 import tasuki.notifications.channels
 import tasuki.notifications.tasks
 import tasuki.realtime.nodes
@@ -34,6 +36,8 @@ _CAPABILITIES = (
     tasuki.chat.channels,
     tasuki.chat.datasets,
     tasuki.exports.tasks,
+    tasuki.mail.sendings.tasks,
+    tasuki.mail.tasks,
     tasuki.notifications.channels,
     tasuki.notifications.tasks,
     tasuki.realtime.nodes,

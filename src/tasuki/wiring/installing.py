@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from tasuki.api import v1
 from tasuki.core.registry import Registry
+from tasuki.mail.suppressions.pages import router as unsubscribe_pages
 from tasuki.web.depends import current_user as our_current_user
 from tasuki.web.principal import Principal
 from tasuki.wiring.people import HostUsers, Identity, OwnAccounts
@@ -48,6 +49,7 @@ def install(
         app.dependency_overrides[our_current_user] = _as_principal(current_user)
     # An included router brings its lifespan along.
     app.include_router(APIRouter(lifespan=lifespan))
+    app.include_router(unsubscribe_pages)
     app.include_router(v1.build_router(with_accounts=current_user is None))
 
 

@@ -23,6 +23,7 @@ from tasuki.core.errors import Forbidden
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
 from tasuki.exports.tasks import Rights
+from tasuki.mail.service import VerifiedAddresses
 from tasuki.notifications.service import Recipients
 from tasuki.reports.service import People, Person
 from tasuki.web.principal import Authenticator, Principal
@@ -93,6 +94,7 @@ class OwnAccounts:
         registry.add(People, _AccountPeople(users))
         registry.add(Rights, _AccountRights(users, are_all=self._are_all))
         registry.add(Recipients, _Accounts(users) if self._are_all else _Anybody())
+        registry.add(VerifiedAddresses, _NoAddresses())
 
 
 class HostUsers:
@@ -103,6 +105,7 @@ class HostUsers:
         registry.add(People, _NumberedPeople())
         registry.add(Rights, _RightsUnknown())
         registry.add(Recipients, _Anybody())
+        registry.add(VerifiedAddresses, _NoAddresses())
 
 
 class ActivityAuditor:
@@ -185,5 +188,13 @@ class _Anybody:
     """Implements `Recipients` where users may be somebody else's, known by number only."""
 
     async def joined_at(self, session: Session, user_id: int) -> datetime | None:
+        del session, user_id
+        return None
+
+
+class _NoAddresses:
+    """Implements `VerifiedAddresses` where the application alone knows addresses."""
+
+    async def verified_address(self, session: Session, user_id: int) -> str | None:
         del session, user_id
         return None

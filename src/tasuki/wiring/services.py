@@ -32,6 +32,7 @@ from tasuki.tasks.settings import TasksSettings
 from tasuki.web.audit import Auditor
 from tasuki.web.settings import WebSettings
 from tasuki.wiring.declared import Declared
+from tasuki.wiring.mailing import add_mail
 from tasuki.wiring.notifying import add_notifications
 from tasuki.wiring.people import ActivityAuditor, Identity
 from tasuki.wiring.settings import Settings
@@ -95,20 +96,25 @@ def build_services(ground: Ground, identity: Identity) -> Registry:
     identity.add_services(registry)
     add_notifications(registry, settings)
     registry.add(ChatService, ChatService(notices=ground.notices, settings=settings.chat))
+    _add_reports(registry)
+    _add_exports(registry, settings)
+    add_mail(registry, settings)
+    for own in ground.declared.provided:
+        registry.offer(own.kind, own.make)
+    return registry
+
+
+def _add_reports(registry: Registry) -> None:
     people: People = registry.get(People)
     registry.add(
         ReportService,
         ReportService(
-            database=ground.database,
-            activity=activity,
+            database=registry.get(Database),
+            activity=registry.get(ActivityService),
             people=people,
             renderer=ReportRenderer(),
         ),
     )
-    _add_exports(registry, settings)
-    for own in ground.declared.provided:
-        registry.offer(own.kind, own.make)
-    return registry
 
 
 def _add_exports(registry: Registry, settings: Settings) -> None:

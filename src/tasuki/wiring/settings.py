@@ -62,7 +62,8 @@ class Settings(BaseSettings):
         default=Path(".tasuki"), description="Where `tasuki up` keeps its data."
     )
     secret_key: SecretStr | None = Field(
-        default=None, description="Signs links; made on the first start."
+        default=None,
+        description="Signs links in mails; default: a random one that the database keeps.",
     )
     web: WebSettings = Field(default=WebSettings(), description="The web process.")
     accounts: AccountsSettings = Field(default=AccountsSettings(), description="Accounts.")

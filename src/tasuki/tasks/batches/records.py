@@ -23,6 +23,7 @@ class BatchRecord:
 
     Attributes:
         name: The task that each of them is.
+        unit: What is counted: ``tasks``, or what whoever ordered it counts instead.
         queued: Those that wait: scheduled, queued, retrying.
         running: Those a worker holds: running, cancelling.
         failed: Those that ended badly: failed, timed_out, crashed, expired.
@@ -33,6 +34,7 @@ class BatchRecord:
     id: UUID
     owner_id: int | None
     name: str
+    unit: str
     total: int
     queued: int
     running: int

@@ -17,6 +17,7 @@ class BatchOut(BaseModel):
     id: UUID
     name: str = Field(description="The task that each of them is.")
     owner_id: int | None
+    unit: str = Field(description="What is counted: tasks, or the recipients of a sending.")
     total: int
     queued: int = Field(description="Those that wait: scheduled, queued, retrying.")
     running: int = Field(description="Those a worker holds: running, cancelling.")

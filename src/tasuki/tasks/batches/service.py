@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from tasuki.core.database import Session, after_commit
@@ -32,6 +32,14 @@ _ANY_BATCH = UUID(int=0)
 Arguments = Sequence[dict[str, Any]]
 
 
+class Counted(Protocol):
+    """Counts something else than tasks in batches of a unit of its own."""
+
+    async def cancel(self, session: Session, batch_id: UUID) -> None:
+        """End what waits of a batch, and count it; its tasks were cancelled already."""
+        ...
+
+
 class BatchService:
     """Takes orders of many tasks at once and answers questions about them."""
 
@@ -45,6 +53,37 @@ class BatchService:
         self._tasks = tasks
         self._notices = notices
         self._batches = repository or BatchRepository()
+        self._counted: dict[str, Counted] = {}
+
+    def count_by(self, unit: str, counted: Counted) -> None:
+        """Leave the counting of batches of this unit to somebody else."""
+        self._counted[unit] = counted
+
+    async def open(
+        self,
+        session: Session,
+        task: Task[..., Any],
+        *,
+        batch_id: UUID,
+        total: int,
+        unit: str,
+        args_hash: bytes,
+    ) -> BatchHandle:
+        """Begin a batch whose caller counts it; who orders its tasks gives them its id.
+
+        Args:
+            task: What its tasks are; `Task.having` gives owner and idempotency key.
+            total: How many of the unit there are.
+            args_hash: Equal for the same order.
+
+        Raises:
+            IdempotencyConflict: The idempotency key stands for another order.
+        """
+        columns = self._tasks.columns(task)
+        row = {**_row(batch_id, columns, total, args_hash), "unit": unit}
+        if not await self._batches.add(session, row):
+            return await self._earlier(session, columns, args_hash)
+        return BatchHandle(id=batch_id, is_new=True)
 
     async def enqueue(
         self,
@@ -119,7 +158,10 @@ class BatchService:
         record = await self.get(session, batch_id, owner_id=owner_id)
         if record.finished_at is not None:
             raise TaskFinished("All tasks of the batch have ended already.")
-        if await self._tasks.cancel_batch(session, batch_id):
+        is_news = await self._tasks.cancel_batch(session, batch_id)
+        if record.unit in self._counted:
+            await self._counted[record.unit].cancel(session, batch_id)
+        if is_news:
             await self._batches.note_cancel(session, batch_id)
             after_commit(session, lambda: self._notices.send(batch_key(batch_id)))
 

@@ -104,6 +104,7 @@ def _add_sendings() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("link_base", sa.Text(), nullable=False),
         sa.Column("created_at", _WHEN, server_default=_NOW, nullable=False),
         sa.Column("paused_at", _WHEN, nullable=True),
         sa.PrimaryKeyConstraint("id"),

@@ -1,0 +1,149 @@
+"""Single mails over HTTP: order one on either lane, see what became of it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from tasuki.mail.records import MailHandle, MailState, Words
+from tasuki.mail.schemas import HtmlMailOrder, MailAccepted, MailOrder, MailOut
+from tasuki.mail.service import MailService
+from tasuki.tasks.callers import owner_filter, read_id
+from tasuki.tasks.states import Lane
+from tasuki.web.audit import Auditor
+from tasuki.web.depends import (
+    CurrentUser,
+    DbSession,
+    IdempotencyKey,
+    body_instead_of_query,
+    provided,
+)
+from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.principal import Principal
+from tasuki.web.problem import ProblemRoute
+
+router = APIRouter(tags=["mail"], route_class=ProblemRoute)
+
+Mails = Annotated[MailService, provided(MailService)]
+_BEFORE: dict[int | str, dict[str, Any]] = {
+    200: {"model": MailAccepted, "description": "Ordered before, with this key."}
+}
+_EXAMPLE = {"to_email": "you@example.org", "subject": "Hello", "content": "…"}
+
+
+@router.post(
+    "/tasks/send-email/",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[Depends(body_instead_of_query(example=_EXAMPLE))],
+    responses=_BEFORE,
+)
+async def send_email(
+    user: CurrentUser,
+    session: DbSession,
+    mails: Mails,
+    order: MailOrder,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> MailAccepted:
+    """Order one mail, sent by this web process. Watch the task at `Location`.
+
+    Without further rights only to your own, verified address.
+    """
+    words = Words(subject=order.subject, html=None, text=order.content)
+    handle = await _order(mails, session, user, order.to_email, words, lane="local", key=key)
+    return _accepted(handle, response)
+
+
+@router.post(
+    "/tasks/send-email-celery/",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[
+        Depends(body_instead_of_query(example={**_EXAMPLE, "html_content": "<p>…</p>"}))
+    ],
+    responses=_BEFORE,
+)
+async def send_email_celery(
+    user: CurrentUser,
+    session: DbSession,
+    mails: Mails,
+    order: HtmlMailOrder,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> MailAccepted:
+    """Order one mail, sent by a Celery worker. Watch the task at `Location`.
+
+    Without further rights only to your own, verified address.
+    """
+    words = Words(subject=order.subject, html=order.html_content, text=order.text_content)
+    handle = await _order(mails, session, user, order.to_email, words, lane="io", key=key)
+    return _accepted(handle, response)
+
+
+@router.get("/mail/messages")
+async def list_mails(
+    user: CurrentUser,
+    session: DbSession,
+    mails: Mails,
+    state: Annotated[MailState | None, Query(description="Only those in this state.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[MailOut]:
+    """List your mails, the newest first; an admin sees those of everybody."""
+    found = await mails.page(
+        session,
+        owner_id=owner_filter(user),
+        state=state,
+        before=read_id(cursor),
+        limit=limit + 1,
+    )
+    shown = found[:limit]
+    return Page(
+        items=[MailOut.model_validate(record) for record in shown],
+        next=write_cursor(shown[-1].id) if len(found) > limit else None,
+    )
+
+
+@router.get("/mail/messages/{mail_id}")
+async def get_mail(
+    user: CurrentUser,
+    session: DbSession,
+    mails: Mails,
+    audit: Annotated[Auditor, provided(Auditor)],
+    mail_id: UUID,
+) -> MailOut:
+    """Show what became of a mail."""
+    record = await mails.get(session, mail_id, owner_id=owner_filter(user))
+    if record.owner_id != user.id:
+        await audit.note(session, user, "mail.read", f"mail:{mail_id}")
+    return MailOut.model_validate(record)
+
+
+async def _order(
+    mails: MailService,
+    session: DbSession,
+    user: Principal,
+    to: str,
+    words: Words,
+    *,
+    lane: Lane,
+    key: str | None,
+) -> MailHandle:
+    await mails.admit(session, user, to)
+    return await mails.order(
+        session,
+        to=to,
+        subject=words.subject,
+        html=words.html,
+        text=words.text,
+        owner_id=user.id,
+        lane=lane,
+        idempotency_key=key,
+    )
+
+
+def _accepted(handle: MailHandle, response: Response) -> MailAccepted:
+    if not handle.is_new:
+        response.status_code = HTTPStatus.OK
+    response.headers["Location"] = f"/api/v1/tasks/{handle.task_id}"
+    return MailAccepted(task_id=handle.task_id, mail_id=handle.id)

@@ -1,0 +1,1 @@
+"""Sendings: the same words to many."""
