@@ -1,11 +1,13 @@
 """Exports over HTTP: whose rows, in which form, and that a file is whole or visibly broken."""
 
 import asyncio
+import base64
 import csv
 import gzip
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,34 @@ async def test_a_cut_download_goes_on_where_it_was(live: Live) -> None:
     assert hashlib.sha256(first + rest.content).hexdigest() == run["sha256"]
 
 
+async def test_a_file_that_is_still_written_is_asked_for_again_later(live: Live) -> None:
+    """A client that comes back too early is told when to come, not that there is none."""
+    client = await reader(live)
+    answer = await client.get("/api/v1/exports/users")
+    url = answer.headers["content-location"]
+    async with live.database.driver() as database:
+        await database.execute("UPDATE exports SET state = 'running', seen_at = now()")
+    early = await client.get(url)
+    async with live.database.driver() as database:
+        await database.execute("UPDATE exports SET state = 'complete'")
+    late = await client.get(url)
+    run = await run_of(client, answer)
+
+    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
+    digest = base64.b64encode(bytes.fromhex(run["sha256"])).decode()
+    assert late.headers["repr-digest"] == f"sha-256=:{digest}:"
+
+
+async def test_a_file_has_its_name_in_any_language(live: Live) -> None:
+    """Browsers take `filename*` (RFC 8187); old programs find a name they can write."""
+    client = await reader(live)
+    answer = await client.get("/api/v1/exports/users", params={"filename": "利用者 7"})
+
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"___ 7.csv\"; filename*=UTF-8''%E5%88%A9%E7%94%A8%E8%80%85%207.csv"
+    )
+
+
 async def test_only_what_is_declared_can_be_asked_for(live: Live) -> None:
     """The answer lists what can."""
     client = await reader(live)
@@ -299,3 +329,23 @@ async def test_the_command_line_writes_a_file_that_is_whole(live: Live, tmp_path
     assert len(list(csv.DictReader(io.StringIO(file.read_text())))) == PEOPLE
     assert zstd.decompress(packed.read_bytes()).count(b"\n") == PEOPLE
     assert [path.name for path in tmp_path.glob("*.csv*")] == ["a.csv"]
+
+
+async def test_the_command_line_refuses_a_place_where_no_file_can_be(
+    live: Live, tmp_path: Path
+) -> None:
+    """A file takes the place of what is there; as root that would be a device of the system."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("file.csv")
+    for place in (pipe, tmp_path, tmp_path / "nowhere" / "a.csv"):
+        await live.command("export", "users", "-o", str(place), code=2)
+    await live.command("export", "users", "-o", str(link))
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert link.read_text().startswith("id,username,")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "file.csv",
+        "link",
+    ]

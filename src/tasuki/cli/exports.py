@@ -25,11 +25,30 @@ from tasuki.wiring import Tasuki
 _ENDINGS = {"gz": "gzip", "zst": "zstd"}
 
 
+def _place_of_file(path: Path) -> Path:
+    """Refuse what no file can be put at, before a million rows are read for it.
+
+    The file takes the place of what is there, and as root that could be a device.
+    """
+    if path.exists() and not path.is_file():
+        raise typer.BadParameter(f"{str(path)!r} is there and is no file")
+    place = path.resolve()  # where a link points to, not the link
+    if not place.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(place.parent)!r}")
+    return place
+
+
 def export(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="What: users, activity, tasks or your own.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file; NAME.gz or NAME.zst: compressed.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file; NAME.gz or NAME.zst: compressed.",
+            callback=_place_of_file,
+        ),
     ],
     format: Annotated[Format, typer.Option(help="csv, json or ndjson.")] = "csv",  # noqa: A002  # the option's name
     profile: Annotated[Profile, typer.Option(help="For CSV: data or excel.")] = "data",
