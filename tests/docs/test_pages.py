@@ -42,6 +42,7 @@ RECIPES = (
     "chat",
     "channels",
     "export",
+    "mail-templates",
     "schedules",
 )
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.output import out, settings_of
+from tasuki.cli.output import out, say, settings_of
 from tasuki.core.clock import utc_now
 from tasuki.core.ids import new_id
 from tasuki.mail.addresses import check_address, check_sender
 from tasuki.mail.message import Mail, compose
 from tasuki.mail.settings import MailSettings
 from tasuki.mail.smtp import SmtpTransport
+from tasuki.mail.templates import Templates
 from tasuki.wiring.settings import BadSetting
 
 app = typer.Typer(help="Mail: try the mail system.", no_args_is_help=True)
@@ -36,6 +37,16 @@ def send_test(
         raise BadSetting("TASUKI_MAIL__HOST is not set, so there is nobody to give a mail to.")
     said = asyncio.run(_send(settings, address))
     out.print(f"The mail system says: {said}", highlight=False, markup=False)
+
+
+@app.command()
+def templates(context: typer.Context) -> None:
+    """List the templates there are, yours and those of Tasuki, one a line.
+
+    [dim]Example: TASUKI_MAIL__TEMPLATES=mails tasuki mail templates[/dim]
+    """
+    for name in Templates(settings_of(context).mail.templates).names():
+        say(name)
 
 
 async def _send(settings: MailSettings, address: str) -> str:

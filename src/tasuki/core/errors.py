@@ -39,6 +39,7 @@ Capabilities add their own below these in their ``errors.py``::
     │   └── MailUnreachable         503 unavailable       retryable
     ├── MailRejected                422 mail_rejected
     ├── MailUnknown                 502 mail_unknown
+    ├── TemplateFailed              500 template_failed
     ├── ExportFailed                500 export_failed     retryable
     ├── LeaseLost                   500 lease_lost        in a worker, never an answer
     ├── Fatal                       500 task_failed       raised by tasks

@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, DirectoryPath, Field, SecretStr, model_validator
 
 from tasuki.core.settings import SettingsGroup
 
@@ -34,6 +34,9 @@ class MailSettings(SettingsGroup):
         default="tasuki@localhost",
         alias="from",
         description="The sender of every mail: an address, or NAME <ADDRESS>.",
+    )
+    templates: DirectoryPath | None = Field(
+        default=None, description="A folder of your own templates; they win over those of Tasuki."
     )
     connections: int = Field(
         default=4, ge=1, le=100, description="Connections to it of one process."

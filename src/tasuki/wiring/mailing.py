@@ -15,6 +15,7 @@ from tasuki.mail.settings import MailSettings
 from tasuki.mail.smtp import SmtpTransport
 from tasuki.mail.suppressions.links import UnsubscribeLinks
 from tasuki.mail.suppressions.service import SuppressionService
+from tasuki.mail.templates import Templates
 from tasuki.tasks import TaskService
 from tasuki.tasks.batches import BatchService
 from tasuki.wiring.settings import Settings
@@ -27,6 +28,7 @@ def add_mail(registry: Registry, settings: Settings) -> None:
     database = registry.get(Database)
     registry.add(UnsubscribeLinks, UnsubscribeLinks(database=database, key=key))
     registry.add(SuppressionService, SuppressionService())
+    registry.add(Templates, Templates(mail.templates))
     _add_orders(registry, mail)
     _add_handing_over(registry, mail)
 
