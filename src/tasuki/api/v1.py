@@ -9,6 +9,7 @@ from tasuki.activity.router import router as activity
 from tasuki.chat.router import router as chat
 from tasuki.exports.router import guide as guide_exports
 from tasuki.exports.router import router as exports
+from tasuki.mail.catching.router import router as caught_mails
 from tasuki.mail.router import router as mails
 from tasuki.mail.sendings.router import router as sendings
 from tasuki.mail.suppressions.router import router as suppressions
@@ -53,6 +54,7 @@ def build_router(*, with_accounts: bool) -> APIRouter:
         exports,
         guide_exports,
         mails,
+        caught_mails,
         sendings,
         suppressions,
         replays,

@@ -128,7 +128,9 @@ async def _mail(settings: Settings) -> str:
     if settings.mail.host is None:
         return "no TASUKI_MAIL__HOST: nothing is sent"
     transport = SmtpTransport(settings.mail)
-    return f"{settings.mail.host}:{settings.mail.port} says {await transport.check()}"
+    address = f"{settings.mail.host}:{settings.mail.port}"
+    note = "only catches mails, delivers none; " if settings.mail.caught else ""
+    return f"{note}{address} says {await transport.check()}"
 
 
 async def _workers(settings: Settings) -> str:

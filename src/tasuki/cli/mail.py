@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tasuki.cli.catching import catch
 from tasuki.cli.output import out, say, settings_of
 from tasuki.core.clock import utc_now
 from tasuki.core.ids import new_id
@@ -23,6 +24,9 @@ def mail() -> None:
     """Mail: try the mail system."""
 
 
+app.command("catch")(catch)
+
+
 @app.command("test")
 def send_test(
     context: typer.Context,
@@ -36,7 +40,9 @@ def send_test(
     if settings.host is None:
         raise BadSetting("TASUKI_MAIL__HOST is not set, so there is nobody to give a mail to.")
     said = asyncio.run(_send(settings, address))
-    out.print(f"The mail system says: {said}", highlight=False, markup=False)
+    out.print(f"The mail system says: {said}", highlight=False, markup=False, soft_wrap=True)
+    if settings.caught:
+        out.print("It only catches mails: nobody got this one. Admins read it in the console.")
 
 
 @app.command()

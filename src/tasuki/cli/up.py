@@ -23,10 +23,10 @@ from tasuki.embedded import (
     ready_file,
     run,
 )
-from tasuki.embedded.datadir import write_private
+from tasuki.embedded.datadir import kept_port, write_private
 from tasuki.tasks.states import WORKER_LANES
 from tasuki.wiring.migrations.steps import all_steps
-from tasuki.wiring.settings import RUNNING_FILE, Settings
+from tasuki.wiring.settings import RUNNING_FILE, Settings, catching_mail
 
 _STOP_GRACE_S = 5  # running tasks get so long; then they go back to the queue
 _STOP_TIMEOUT_S = 15.0
@@ -45,6 +45,7 @@ def up(
     """Start everything: database, Valkey, web, workers, scheduler. Ctrl-C stops it all.
 
     Servers whose URL is set (TASUKI_DATABASE_URL, TASUKI_REDIS_URL) are used, not started.
+    Without TASUKI_MAIL__HOST mails are caught, not delivered; admins read them at /mail/inbox.
 
     [dim]Example: tasuki up --port 8080[/dim]
     """
@@ -87,6 +88,9 @@ class _Plan:
             valkey = ValkeyServer.prepare(self.folder)
             self._servers.append(valkey)
             self._urls["redis_url"] = valkey.url
+        self._mail_port: int | None = None
+        if self.settings.mail.host is None:
+            self._mail_port = kept_port(self.folder / "mail.port")
         self._ready = self.folder / "ready"
         self._ready.mkdir(mode=0o700, exist_ok=True)
         self._schema = self.folder / "schema"
@@ -96,7 +100,8 @@ class _Plan:
     def announced(self) -> Generator[None]:
         """Let other commands find the servers while they run."""
         file = self.folder / RUNNING_FILE
-        write_private(file, json.dumps(self._urls))
+        mail = {} if self._mail_port is None else {"mail_port": self._mail_port}
+        write_private(file, json.dumps({**self._urls, **mail}))
         try:
             yield
         finally:
@@ -127,6 +132,8 @@ class _Plan:
                 self._part("worker", before, "--lane", lane, *grace) for lane in WORKER_LANES
             ]
         found.append(self._part("scheduler", before))
+        if self._mail_port is not None:
+            found.append(self._part("mail", before, "catch", "--port", self._mail_port))
         return found
 
     def say_ready(self) -> None:
@@ -169,7 +176,13 @@ class _Plan:
         urls = {f"TASUKI_{name.upper()}": url for name, url in self._urls.items()}
         alone = {"TASUKI_WEB__DRAIN_DELAY_S": "0"}  # nobody balances the load of one process
         own = {"TASUKI_DATA_DIR": str(self.folder), "PYTHONUNBUFFERED": "1"}
-        return {**alone, **os.environ, **own, **urls}
+        return {**alone, **os.environ, **own, **urls, **self._mail_env()}
+
+    def _mail_env(self) -> Mapping[str, str]:
+        if self._mail_port is None:
+            return {}
+        caught = catching_mail(self._mail_port)
+        return {f"TASUKI_MAIL__{name.upper()}": str(value) for name, value in caught.items()}
 
     def _is_schema_new(self) -> bool:
         """Whether the embedded database was brought to this version's schema before."""

@@ -38,6 +38,10 @@ class MailSettings(SettingsGroup):
     templates: DirectoryPath | None = Field(
         default=None, description="A folder of your own templates; they win over those of Tasuki."
     )
+    caught: bool = Field(
+        default=False,
+        description="Set by `tasuki up`: the mail system only catches mails, for admins to read.",
+    )
     connections: int = Field(
         default=4, ge=1, le=100, description="Connections to it of one process."
     )

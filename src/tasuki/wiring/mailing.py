@@ -4,6 +4,7 @@ from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
+from tasuki.mail.catching.service import CaughtMailService
 from tasuki.mail.handing.repository import HandingRepository
 from tasuki.mail.handing.sender import Sender
 from tasuki.mail.handing.statements import UNIT
@@ -29,6 +30,7 @@ def add_mail(registry: Registry, settings: Settings) -> None:
     registry.add(UnsubscribeLinks, UnsubscribeLinks(database=database, key=key))
     registry.add(SuppressionService, SuppressionService())
     registry.add(Templates, Templates(mail.templates))
+    registry.add(CaughtMailService, CaughtMailService(is_on=mail.caught))
     _add_orders(registry, mail)
     _add_handing_over(registry, mail)
 

@@ -2,7 +2,7 @@
 
 Read from the environment (``TASUKI_…``, nested by ``__``), then from ``tasuki.toml`` or the
 file given. Where the URLs are not set, those of a running ``tasuki up`` with the same data
-directory are taken, so that the command line works beside it.
+directory are taken, and the mail system it has, so that the command line works beside it.
 """
 
 import json
@@ -30,7 +30,8 @@ from tasuki.tasks.settings import FilesSettings, TasksSettings
 from tasuki.web.settings import WebSettings
 
 RUNNING_FILE = "running.json"
-"""In the data directory while ``tasuki up`` runs: the URLs of its servers, for us alone."""
+"""In the data directory while ``tasuki up`` runs: the URLs of its servers, and the
+port at which mail is caught; for us alone."""
 
 
 class BadSetting(ValueError):
@@ -163,18 +164,26 @@ def load_settings(
     settings = FromFile(**given)
     if not beside_running:
         return settings
-    missing = {
-        name: url
-        for name, url in _running_urls(settings.data_dir).items()
-        if getattr(settings, name) is None
+    running = _running(settings.data_dir)
+    missing: dict[str, Any] = {
+        name: SecretStr(running[name])
+        for name in ("database_url", "redis_url")
+        if name in running and getattr(settings, name) is None
     }
+    if "mail_port" in running and settings.mail.host is None:
+        missing["mail"] = settings.mail.model_copy(update=catching_mail(running["mail_port"]))
     return settings.model_copy(update=missing)
 
 
-def _running_urls(data_dir: Path) -> dict[str, SecretStr]:
-    """Return the URLs of a `tasuki up` that runs on this data directory, if one does."""
+def catching_mail(port: int) -> dict[str, Any]:
+    """Return the settings of mail where the inbox of development is the mail system."""
+    return {"host": "127.0.0.1", "port": port, "tls": "none", "caught": True}
+
+
+def _running(data_dir: Path) -> dict[str, Any]:
+    """Return what is said of a `tasuki up` that runs on this data directory, if one does."""
     try:
-        urls = json.loads((data_dir / RUNNING_FILE).read_text())
+        running: dict[str, Any] = json.loads((data_dir / RUNNING_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    return {name: SecretStr(urls[name]) for name in ("database_url", "redis_url") if name in urls}
+    return running
