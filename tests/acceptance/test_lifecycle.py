@@ -1,5 +1,6 @@
 """The parts of a system from start to stop: what they do, and how they end."""
 
+import resource
 import signal
 from pathlib import Path
 
@@ -33,6 +34,18 @@ async def test_every_part_does_its_work_and_stops_when_it_is_asked(
     assert states == ["succeeded"] * 4
     assert cancelled == "cancelled"
     assert set(codes) <= {0, -signal.SIGTERM}
+
+
+def test_a_web_process_takes_as_many_connections_as_the_system_allows(system: System) -> None:
+    """The soft limit of files, 1,024 on most systems, would refuse the next client."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))
+    try:
+        web = system.web()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert resource.prlimit(web.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 async def test_a_stopping_worker_gives_running_tasks_back(system: System, tmp_path: Path) -> None:

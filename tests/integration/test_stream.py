@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from support.channels import Price, Remark
 from support.following import Events, following
 from support.live import Live, live_settings, running_live
+from support.waiting import until
+from tasuki.realtime.connections import ConnectionManager
 
 
 @pytest.fixture
@@ -65,6 +67,37 @@ async def test_two_channels_are_resumed_by_the_one_id_a_browser_keeps(live: Live
         "prices:a": [(1, 1), (2, 2), (3, 3), (4, 4)],
         "prices:b": [(1, 10), (2, 20)],
     }
+
+
+async def test_requests_sent_behind_a_stream_do_not_touch_it(live: Live) -> None:
+    """A client that sends several at once hears a whole stream, and is forgotten as it leaves."""
+    client = await live.user("alice")
+    asked = client.build_request("GET", "/api/v1/events/stream?channel=prices:a")
+    cookie = asked.headers["cookie"]
+    stream, other = (
+        f"GET {path} HTTP/1.1\r\nHost: {asked.url.netloc.decode()}\r\nCookie: {cookie}\r\n\r\n"
+        for path in ("/api/v1/events/stream?channel=prices:a", "/api/v1/auth/me")
+    )
+    reader, writer = await asyncio.open_connection(asked.url.host, asked.url.port)
+    writer.write((stream + other).encode())
+    async with asyncio.timeout(10):
+        await reader.readuntil(b"\r\n\r\n")
+        place = await read_chunk(reader)
+        await publish(live, "prices:a", 1)
+        event = await read_chunk(reader)
+    manager = live.tasuki.services.get(ConnectionManager)
+    assert len(manager.all) == 1
+    writer.transport.abort()
+    await until(lambda: not manager.all, within=5, what="the stream's end")
+
+    assert place.startswith(b"retry: ")
+    assert b'"value":1' in event
+
+
+async def read_chunk(reader: asyncio.StreamReader) -> bytes:
+    """Return one chunk of a body (RFC 9112, 7.1)."""
+    size = int(await reader.readuntil(b"\r\n"), 16)
+    return (await reader.readexactly(size + 2))[:-2]
 
 
 async def test_what_the_history_no_longer_has_is_said_and_not_skipped(live: Live) -> None:

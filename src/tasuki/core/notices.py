@@ -9,6 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Protocol
 
 
@@ -101,7 +102,7 @@ class MemoryNotices:
         """See `Notices.call`."""
         called = _Callback(callback)
         self._add(called, keys)
-        return lambda: self._remove(called, keys)
+        return partial(self._remove, called, keys)
 
     def wake_all(self) -> None:
         """See `Notices.wake_all`."""

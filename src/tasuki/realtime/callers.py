@@ -1,6 +1,7 @@
 """Whether who opens a stream may, and may go on."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from tasuki.core.background import Background
 from tasuki.core.errors import Unavailable
@@ -67,7 +68,7 @@ class Revocation:
         user = connection.user
         rights = [f"rights:{channel}" for channel in connection.channels]
         keys = (f"credential:{user.credential}", f"user:{user.id}", *rights)
-        connection.recheck = lambda: self._note(connection)
+        connection.recheck = partial(self._note, connection)
         connection.stop_notices = self._services.get(Notices).call(connection.recheck, *keys)
         connection.recheck()  # it may have ended since it was asked for
 

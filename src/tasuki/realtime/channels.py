@@ -96,7 +96,7 @@ class Namespace:
 
     ::
 
-        prices = Namespace("prices", events={"price": Price}, may_see=everybody)
+        prices = Namespace(name="prices", events={"price": Price}, may_see=everybody)
         ...
         await tasuki.publish("prices:JPY", Price(value=7))
 

@@ -61,7 +61,7 @@ class Connection(ABC):
         self.user = user
         self.channels = channels
         self.format = format
-        self.outbox = Outbox(wire, flusher, on_full=lambda: self.end(SLOW, "too slow"))
+        self.outbox = Outbox(wire, flusher, on_full=self._fall_behind)
         self.ended_with = 0
         self.due = 0
         self.recheck: Callable[[], None] | None = None
@@ -83,6 +83,9 @@ class Connection(ABC):
         if not self.ended_with:
             self.ended_with = code
             self._end(code, reason)
+
+    def _fall_behind(self) -> None:
+        self.end(SLOW, "too slow")
 
     @abstractmethod
     def _end(self, code: int, reason: str) -> None:

@@ -75,6 +75,15 @@ class StreamConnection(Connection):
             self.outbox.flush()
         self.wire.wake()
 
+    def greet(self, places: Places) -> None:
+        """Say where the stream begins.
+
+        At once and without an event: a client that leaves before the first one has a place to
+        come back to. Jittered, so that those of a stopped process do not come as one.
+        """
+        retry_ms = random.randint(1_000, 3_000)  # noqa: S311  # no secret
+        self.outbox.put(Frame(self._place(places, retry_ms=retry_ms)))
+
     def place(self) -> bytes:
         """Return the frame that says where the stream is."""
         return self._place(self._manager.hub.places(self.channels))
@@ -134,12 +143,6 @@ class LiveStream:
         await send(_END)
 
     async def _attach(self, connection: StreamConnection) -> None:
-        def begin(places: Places) -> None:
-            # At once and without an event: a client that leaves before the first one has a place
-            # to come back to. Jittered, so that those of a stopped process do not come as one.
-            retry_ms = random.randint(1_000, 3_000)  # noqa: S311  # no secret
-            connection.outbox.put(Frame(self._format.place(places, retry_ms=retry_ms)))
-
         # Before it is asked where channels begin: who is sent away after that is noticed.
         self._revocation.watch(connection)
         wanted = Subscription(
@@ -147,8 +150,8 @@ class LiveStream:
             format=self._format,
             outbox=connection.outbox,
             begins=await beginnings(self._user, connection.channels, self._services),
-            on_begun=begin,
-            on_lost=lambda: None,
+            on_begun=connection.greet,
+            on_lost=_never,
         )
         await self._manager.attach(connection, wanted, self._since)
 
@@ -166,7 +169,10 @@ class LiveStream:
 
 async def _go_on(connection: StreamConnection, receive: Receive, send: Send) -> None:
     connection.outbox.open()
-    await write_beside(connection.wire, _until_gone(connection, receive))
+    if isinstance(connection.wire, AsgiWire):
+        await write_beside(connection.wire, _until_gone(connection, receive))
+    elif not connection.ended_with:
+        await connection.wire.until_gone()
     await _farewell(connection, send)
 
 
@@ -180,6 +186,10 @@ async def _farewell(connection: StreamConnection, send: Send) -> None:
     """End the response behind all that was written."""
     if connection.ended_with:
         await send(_END)
+
+
+def _never() -> None:
+    """Nothing is lost to a stream without its being told."""
 
 
 def _body(part: bytes) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class GoingOn:
         try:
             # The server keeps its scope; what the application adds to the copy ends with it.
             await self._app({**scope, _REST: rest}, receive, send)
+            del scope
             if rest.work is not None:
                 bind(**rest.fields)
                 await rest.work(receive, send)

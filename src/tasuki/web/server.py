@@ -7,6 +7,8 @@ away, see `wires`.
 """
 
 import asyncio
+import contextlib
+import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +24,16 @@ from tasuki.web.wires import MAX_MESSAGE_BYTES, FastHttp, FastWebSocket
 _USER_TIMEOUT_MS = 20_000
 _SEND_BUFFER_BYTES = 131_072
 _LOOK_EVERY_S = 0.05  # for a second Ctrl-C
+
+
+def allow_many_connections() -> None:
+    """Let this process have as many open sockets as the system lets it: each takes a file.
+
+    Systems set the soft limit to 1,024, for the sake of programs that use select(2).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # not all systems take "no limit at all"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def listen(settings: WebSettings) -> socket.socket:

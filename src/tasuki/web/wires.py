@@ -15,7 +15,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 EXTENSION = "tasuki.wire"
@@ -25,6 +26,8 @@ _QUIET = logging.getLogger(__name__)
 _QUIET.setLevel(logging.WARNING)
 _PING = b"\x89\x00"  # RFC 6455, 5.5.2
 _SEND_WITHIN_S = 10.0
+_OF_A_STREAM: Any = {"method": "GET"}  # what uvicorn asks of a request that is being answered
+_NOBODY_WAITS = asyncio.Event()
 _CLOSE_WITHIN_S = 2.0
 
 
@@ -89,11 +92,57 @@ class _Straight(asyncio.Protocol):
         self.transport.abort()
 
 
+class _Flow(FlowControl):
+    """Makes what a paused writer waits for only when one does: an event weighs a kilobyte."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.read_paused = False
+        self.write_paused = False
+        self._resumed: asyncio.Event | None = None
+
+    async def drain(self) -> None:
+        if self.write_paused:
+            self._resumed = self._resumed or asyncio.Event()
+            await self._resumed.wait()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
+
+
 class FastHttp(_Straight, HttpToolsProtocol):
     """An HTTP connection whose response can be written to straight away, in chunks.
 
     See `tasuki.realtime.outbox.Wire`.
     """
+
+    __slots__ = ("_gone", "_served", "is_writable", "on_writable")  # see `FastWebSocket`
+
+    _served: RequestResponseCycle
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.is_writable = True
+        self.on_writable = None
+        self._gone: asyncio.Future[None] | None = None
+        super().__init__(*args, **kwargs)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to read."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let who streams know, also when the client had sent more requests behind that one."""
+        super().connection_lost(exc)
+        if self.cycle is not None:
+            self._served.disconnected = True
+            self._stir()
 
     def on_message_begin(self) -> None:
         """Hand this wire to the application."""
@@ -101,9 +150,34 @@ class FastHttp(_Straight, HttpToolsProtocol):
         extensions: dict[str, Any] = {EXTENSION: self}
         self.scope["extensions"] = extensions
 
+    def on_body(self, body: bytes) -> None:
+        """Keep it for the application, unless that only waits for the client to leave."""
+        if self._gone is None or self.cycle is not self._served:
+            super().on_body(body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # `self.cycle` is the last request that was read, and a client may send several at once.
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
+
+    async def until_gone(self) -> None:
+        """Wait for the client to leave, or for `wake`; may be called once the response began.
+
+        What nobody needs meanwhile of the request and of uvicorn is let go: three kilobytes.
+        """
+        served = self._served
+        if served.disconnected:
+            return
+        if self.scope is served.scope:  # no other request is on its way
+            self.scope, self.headers, self.url = _OF_A_STREAM, [], b""
+        served.scope, served.message_event = _OF_A_STREAM, _NOBODY_WAITS
+        self.flow.resume_reading()  # or it would never be noticed
+        self._gone = self.loop.create_future()
+        await self._gone
+
     def write(self, parts: Sequence[bytes]) -> None:
         """Send parts of the body."""
-        cycle = self.cycle
+        cycle = self._served
         if cycle.disconnected or cycle.response_complete:
             return
         data = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -113,12 +187,17 @@ class FastHttp(_Straight, HttpToolsProtocol):
         self.transport.write(data)
 
     def wake(self) -> None:
-        """Let a `receive` of the application return; the connection ends with the response.
+        """Let `until_gone` return; the connection ends with the response.
 
         Who is sent away would come back by it, and so to a process that stops.
         """
-        self.cycle.keep_alive = False
-        self.cycle.message_event.set()
+        self._served.keep_alive = False
+        self._stir()
+
+    def _stir(self) -> None:
+        self._served.message_event.set()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
 
 class FastWebSocket(_Straight, WebSocketsSansIOProtocol):

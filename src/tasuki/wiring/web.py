@@ -12,7 +12,7 @@ from tasuki.web.accesslog import AccessLog
 from tasuki.web.middleware import SecurityHeaders
 from tasuki.web.problem import error_of, problem_response
 from tasuki.web.requestid import RequestId
-from tasuki.web.server import listen, serve
+from tasuki.web.server import allow_many_connections, listen, serve
 from tasuki.wiring.metrics import build_metrics
 from tasuki.wiring.probes import build_probes
 from tasuki.wiring.settings import Settings
@@ -47,6 +47,7 @@ def run_web(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     Args:
         on_ready: Told the address once the first request would be answered.
     """
+    allow_many_connections()
     tasuki = Tasuki(settings)
     listener = listen(settings.web)
     host, port = listener.getsockname()[:2]
