@@ -314,6 +314,7 @@ async def test_a_message_that_was_refused_is_sent_again(console: Window, person:
         waiting = page.get_by_label("On its way").get_by_role("listitem")
         await expect(waiting.first).to_contain_text(re.compile("first.*Wait a moment."))
         await waiting.last.get_by_role("button", name="Discard").click()
+        await page.reload()  # what was not said is not forgotten
         await waiting.get_by_role("button", name="Send again").click()
 
         await expect(lines(page)).to_have_text(["third", "first"])

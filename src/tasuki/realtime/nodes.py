@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,7 +34,7 @@ MOST_SHOWN = 200
 """Connections, and channels, that one node tells of; the newest, and those with most clients."""
 _MOST_NODES = 1_000
 _ANSWERS_WITHIN_S = 1.0
-_QUIET_S = 0.2  # after so long without another answer all have answered
+_QUIET_S = 0.2  # so long new nodes may take to answer once those that were there before have
 
 
 class Ask(BaseModel):
@@ -120,6 +122,7 @@ class Nodes:
         self._lag_s = lag_s
         self._started_at = utc_now()
         self._questions: dict[str, asyncio.Queue[BaseModel]] = {}
+        self._others: set[str] | None = None  # who answered last; None: never asked
         self._answering = Background()
 
     async def run_for_ever(self) -> None:
@@ -147,6 +150,8 @@ class Nodes:
     async def ask(self, *, user: str | None = None, channel: str | None = None) -> list[Told]:
         """Return what each node tells, those that answer within a second.
 
+        It returns earlier if all have answered that did the last time.
+
         Args:
             user: Only the connections of the user with this name.
             channel: Only those that have subscribed to this channel.
@@ -156,8 +161,14 @@ class Nodes:
         """
         question = new_secret()
         asked = Ask(question=question, node=self.id, user=user, channel=channel)
-        answers = await self._answers(question, _ALL, asked)
-        return [answer for answer in answers if isinstance(answer, Told)]
+        told: list[Told] = []
+        async with self._asking(question, _ALL, asked) as answers:
+            until = time.monotonic() + _ANSWERS_WITHIN_S
+            while answer := await _next(answers, self._patience(told, until)):
+                if isinstance(answer, Told):
+                    told.append(answer)
+        self._others = {one.node.id for one in told}
+        return told
 
     async def kick(self, connection_id: str) -> None:
         """End a connection, wherever it is.
@@ -170,28 +181,29 @@ class Nodes:
         question = new_secret()
         if node and number.isascii() and number.isdigit():
             kick = Kick(question=question, node=self.id, connection=int(number[:15]))
-            answers = await self._answers(question, NODES.channel(node), kick, most=1)
-            if any(isinstance(answer, Kicked) and answer.found for answer in answers):
+            async with self._asking(question, NODES.channel(node), kick) as answers:
+                answer = await _next(answers, _ANSWERS_WITHIN_S)
+            if isinstance(answer, Kicked) and answer.found:
                 return
         raise NotFound(f"There is no connection {connection_id[:40]!r}.")
 
-    async def _answers(
-        self, question: str, channel: str, asked: BaseModel, *, most: int | None = None
-    ) -> list[BaseModel]:
+    def _patience(self, told: Sequence[Told], until: float) -> float:
+        """Return how long to wait for the next answer."""
+        left = max(0.0, until - time.monotonic())
+        is_enough = self._others is not None and self._others <= {one.node.id for one in told}
+        return min(left, _QUIET_S) if is_enough else left
+
+    @asynccontextmanager
+    async def _asking(
+        self, question: str, channel: str, asked: BaseModel
+    ) -> AsyncGenerator[asyncio.Queue[BaseModel]]:
+        """Ask, and gather the answers as long as the block runs."""
         answers = self._questions[question] = asyncio.Queue(_MOST_NODES)
-        found: list[BaseModel] = []
         try:
             await self._publisher.publish(channel, asked)
-            within_s = _ANSWERS_WITHIN_S
-            while len(found) != most:
-                async with asyncio.timeout(within_s):
-                    found.append(await answers.get())
-                within_s = _QUIET_S
-        except TimeoutError:
-            pass
+            yield answers
         finally:
             del self._questions[question]
-        return found
 
     def _hear(self, said: BaseModel) -> None:
         if isinstance(said, Ask):
@@ -253,3 +265,11 @@ class Nodes:
             channels=list(connection.channels),
             waiting_bytes=connection.outbox.size,
         )
+
+
+async def _next(answers: asyncio.Queue[BaseModel], within_s: float) -> BaseModel | None:
+    try:
+        async with asyncio.timeout(within_s):
+            return await answers.get()
+    except TimeoutError:
+        return None

@@ -8,6 +8,7 @@ import { store } from "./store.js";
 import { ID } from "./words.js";
 
 const PAGE = 50;
+const HIDDEN_LOOK_MS = 60_000; // a hidden tab has no stream, but shows the number in its title
 const MOST = 1_000; // kept in a tab; with more it begins anew
 
 /** @typedef {{id: string, notification_type: string, title: string, message: string, data: any,
@@ -77,6 +78,8 @@ class Keeper {
 
   constructor(signal) {
     this.signal = signal;
+    const looking = setInterval(() => document.hidden && void this.load(), HIDDEN_LOOK_MS);
+    signal.addEventListener("abort", () => clearInterval(looking), { once: true });
   }
 
   async load() {

@@ -8,6 +8,7 @@ import { freshKey } from "./format.js";
 import { backoff, pause } from "./live.js";
 import { RoomSocket } from "./room_socket.js";
 import { user } from "./session.js";
+import { keepUnsent, unsentOf } from "./unsent.js";
 
 const PAGE = 50;
 const MOST_MISSED = 500; // of more the newest are shown, the rest is history
@@ -28,8 +29,8 @@ const ECHO_WITHIN_MS = 15_000;
 export class Room {
   /** @type {Said[]} in their order, without a hole */
   said = [];
-  /** @type {Pending[]} */
-  pending = [];
+  /** @type {Pending[]} also of this tab's earlier life */
+  pending;
   /** Where older ones go on; null: there are none, undefined: not known. */
   before = undefined;
   #waiting = null; // live messages while what was before them is read
@@ -43,6 +44,8 @@ export class Room {
    * @param {AbortSignal} signal
    */
   constructor(name, on, signal) {
+    this.name = name;
+    this.pending = unsentOf(name);
     this.path = `/chat/rooms/${encodeURIComponent(name)}/messages`;
     this.on = on;
     this.signal = signal;
@@ -63,7 +66,7 @@ export class Room {
   /** Say something. It is shown at once, and is on its way as soon as there is a connection. */
   say(message) {
     this.pending.push({ nonce: freshKey(), message, fault: null });
-    this.on.changed();
+    this.#changed();
     this.#sendNext();
   }
 
@@ -71,13 +74,13 @@ export class Room {
   again(nonce) {
     const one = this.pending.find((pending) => pending.nonce === nonce);
     if (one) one.fault = null;
-    this.on.changed();
+    this.#changed();
     this.#sendNext();
   }
 
   discard(nonce) {
     this.pending = this.pending.filter((one) => one.nonce !== nonce);
-    this.on.changed();
+    this.#changed();
   }
 
   /** Read a page of what was said before; return how many came. */
@@ -88,7 +91,7 @@ export class Room {
     if (this.before !== before) return 0; // it has begun anew meanwhile
     this.said = [...page.items.reverse(), ...this.said];
     this.before = page.next;
-    this.on.changed();
+    this.#changed();
     return page.items.length;
   }
 
@@ -97,6 +100,11 @@ export class Room {
     if (this.said.length <= kept) return;
     this.said = this.said.slice(-kept);
     this.before = String(this.said[0].seq);
+  }
+
+  #changed() {
+    keepUnsent(this.name, this.pending);
+    this.on.changed();
   }
 
   #read(before) {
@@ -171,7 +179,7 @@ export class Room {
     this.said = [...this.said, ...[...fresh.values()].sort((a, b) => a.seq - b.seq)];
     this.pending = this.pending.filter((one) => !own.has(one.nonce));
     if (this.#flying && own.has(this.#flying)) this.#landed();
-    this.on.changed();
+    this.#changed();
   }
 
   /** One at a time, in their order: so an error is about the one that is on its way. */
@@ -187,7 +195,7 @@ export class Room {
     const one = this.pending.find((pending) => pending.nonce === this.#flying);
     if (one) one.fault = why;
     this.#landed();
-    this.on.changed();
+    this.#changed();
   }
 
   #landed() {
@@ -202,6 +210,6 @@ export class Room {
     this.#flying = null;
     this.#reading += 1;
     this.#waiting ??= [];
-    this.on.changed();
+    this.#changed();
   }
 }
