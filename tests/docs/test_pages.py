@@ -43,6 +43,7 @@ RECIPES = (
     "channels",
     "export",
     "mail-templates",
+    "mail-inbox",
     "schedules",
 )
 

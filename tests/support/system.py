@@ -111,6 +111,10 @@ class System:
         """Start a worker."""
         return self._start(f"{lane}-worker", "worker", "--lane", lane, *options, env=env)[0]
 
+    def mail(self, port: int) -> Part:
+        """Start what catches mail."""
+        return self._start("mail", "mail", "catch", "--port", str(port), env={})[0]
+
     def scheduler(self, **env: str) -> Part:
         """Start a scheduler."""
         return self._start("scheduler", "scheduler", env=env)[0]

@@ -32,6 +32,8 @@ PAGES = (
     "/admin/failures",
     "/admin/connections",
     "/admin/announce",
+    "/mail/inbox",
+    "/mail/inbox/{id}",
 )
 """The console's addresses; the same stand in ``static/app.js``."""
 

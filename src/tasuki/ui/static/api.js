@@ -85,6 +85,12 @@ export const resultHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/resul
 /** The address of the file of an export, for a link. */
 export const exportHref = (id) => `${ROOT}/exports/runs/${encodeURIComponent(id)}/file`;
 
+/** The address of a caught mail as it came, for a link. */
+export const caughtRawHref = (id) => `${ROOT}/mail/caught/${encodeURIComponent(id)}/raw`;
+
+/** The address of a caught mail's HTML, for a frame. */
+export const caughtFrameHref = (id) => `${ROOT}/mail/caught/${encodeURIComponent(id)}/html`;
+
 /** The address of a task's live events. */
 export const eventsHref = (id) => `${ROOT}/tasks/${encodeURIComponent(id)}/events`;
 

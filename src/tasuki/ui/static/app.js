@@ -13,6 +13,7 @@ import { onOtherTab, signedOut, signInNote, user } from "./session.js";
 import { setTitle, setUnread } from "./title.js";
 import { accountView } from "./views/account.js";
 import { batchView } from "./views/batch.js";
+import { caughtMailsView, caughtMailView } from "./views/caught_mails.js";
 import { connectionsView } from "./views/connections.js";
 import { exportsView } from "./views/exports.js";
 import { failuresView } from "./views/failures.js";
@@ -50,6 +51,8 @@ const router = createRouter(
     ["/admin/failures", forAdmins((visit) => failuresView(visit, router.go))],
     ["/admin/connections", forAdmins(connectionsView)],
     ["/admin/announce", forAdmins(tellView)],
+    ["/mail/inbox", forAdmins(caughtMailsView)],
+    ["/mail/inbox/:id", forAdmins(caughtMailView)],
     ["*", lostView],
   ],
   ({ title, node }, isFirst) => {

@@ -1,5 +1,6 @@
 /** The frame around every view: the sash, the ways to other views, who is signed in. */
 
+import { get } from "../api.js";
 import { fill, h, icon, setAttr, setText } from "../dom.js";
 import { connection } from "../connection.js";
 import { bell } from "./bell.js";
@@ -28,6 +29,13 @@ const OPERATORS_PLACES = [
   { href: "/admin/announce", name: "Announce", picture: "horn" },
 ];
 
+const CAUGHT_MAILS = {
+  href: "/mail/inbox",
+  name: "Caught mails",
+  picture: "letter",
+  isAt: (path) => /^\/mail\/inbox\b/.test(path),
+};
+
 const OUTAGE_AFTER_MS = 3_000; // a server that is restarted is back by then
 
 const CONNECTION = {
@@ -46,6 +54,8 @@ export function shell(user, signOut, signal) {
   const main = h("main", { id: "main", tabindex: "-1" });
   const own = PLACES.map(linkTo);
   const operators = user.role === "admin" ? OPERATORS_PLACES.map(linkTo) : [];
+  const list = listOf(operators);
+  if (operators.length > 0) void addCaughtMails();
   const menu = h("div", { class: "menu", id: "menu" });
   const toggle = h(
     "button",
@@ -71,7 +81,7 @@ export function shell(user, signOut, signal) {
         "nav",
         { "aria-labelledby": "operations" },
         h("p", { class: "rail-title", id: "operations" }, "Operations"),
-        listOf(operators),
+        list,
       ),
     h(
       "div",
@@ -95,6 +105,27 @@ export function shell(user, signOut, signal) {
     open(false);
     toggle.focus();
   });
+  function mark(path) {
+    for (const [place, link] of [...own, ...operators]) {
+      const isHere = place.isAt ? place.isAt(path) : path === place.href;
+      setAttr(link, "aria-current", isHere ? "page" : null);
+    }
+  }
+
+  /** Only where no mail is delivered is there anything to see. */
+  async function addCaughtMails() {
+    try {
+      const { caught } = await get("/mail/system", { signal });
+      if (!caught) return;
+    } catch {
+      return; // the page itself says what is wrong; the next visit asks again
+    }
+    const entry = linkTo(CAUGHT_MAILS);
+    operators.push(entry);
+    list.append(h("li", {}, entry[1]));
+    mark(window.location.pathname);
+  }
+
   return {
     node: h("div", { class: "shell" }, skipLink(), rail, main, outage(signal)),
     main,
@@ -102,10 +133,7 @@ export function shell(user, signOut, signal) {
     at(path) {
       open(false);
       notes.at(path);
-      for (const [place, link] of [...own, ...operators]) {
-        const isHere = place.isAt ? place.isAt(path) : path === place.href;
-        setAttr(link, "aria-current", isHere ? "page" : null);
-      }
+      mark(path);
     },
   };
 }
