@@ -38,6 +38,7 @@ async def test_a_user_signs_in_looks_at_themselves_and_signs_out(site: Site) -> 
         "username": "hanako",
         "name": "",
         "email": "hanako@example.org",
+        "email_verified": False,
         "role": "user",
         "scopes": [],
         "disabled": False,

@@ -17,6 +17,7 @@ class User:
 
     Attributes:
         scopes: What they may do beyond the common; an admin may everything.
+        email_verified: Whether they have shown that they read the address, or an admin said so.
         disabled: Cannot sign in, and no token of theirs works.
     """
 
@@ -24,6 +25,7 @@ class User:
     username: str
     name: str
     email: str
+    email_verified: bool
     role: Role
     scopes: tuple[str, ...]
     disabled: bool

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, case, delete, func, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tasuki.accounts.models import ApiTokenRow, SessionRow, UserRow
@@ -21,6 +21,7 @@ _USER = (
     UserRow.username,
     UserRow.name,
     UserRow.email,
+    UserRow.email_verified_at,
     UserRow.role,
     UserRow.scopes,
     UserRow.disabled_at,
@@ -32,9 +33,15 @@ class UserRepository:
     """Reads and writes users within somebody's unit of work."""
 
     async def add(self, session: Session, values: dict[str, Any]) -> User | None:
-        """Insert a user; nothing when the username is taken."""
+        """Insert a user; nothing when the username is taken.
+
+        ``email_verified`` stands for the moment of it, as in `change`.
+        """
+        columns = dict(values)
+        if columns.pop("email_verified", False):
+            columns["email_verified_at"] = func.now()
         added = await session.execute(
-            insert(UserRow).values(**values).on_conflict_do_nothing().returning(*_USER)
+            insert(UserRow).values(**columns).on_conflict_do_nothing().returning(*_USER)
         )
         return _user(added.first())
 
@@ -103,17 +110,34 @@ class UserRepository:
         return list(found)
 
     async def change(self, session: Session, user_id: int, values: dict[str, Any]) -> User | None:
-        """Set columns of a user; ``disabled`` true or false stands for the moment of it."""
+        """Set columns of a user.
+
+        ``disabled`` and ``email_verified``, true or false, stand for the moment of it. Another
+        address is not verified.
+        """
         columns = dict(values)
         disabled = columns.pop("disabled", None)
         if disabled is not None:
             columns["disabled_at"] = (
                 func.coalesce(UserRow.disabled_at, func.now()) if disabled else None
             )
+        verified_at = _verified_at(columns.get("email"), columns.pop("email_verified", None))
+        if verified_at is not None:
+            columns["email_verified_at"] = verified_at
         changed = await session.execute(
             update(UserRow).where(UserRow.id == user_id).values(**columns).returning(*_USER)
         )
         return _user(changed.first())
+
+    async def verify_email(self, session: Session, user_id: int, email: str) -> bool:
+        """Note that a user reads an address; return False if it is not that of an enabled one."""
+        noted = await session.execute(
+            update(UserRow)
+            .where(UserRow.id == user_id, UserRow.email == email, UserRow.disabled_at.is_(None))
+            .values(email_verified_at=func.coalesce(UserRow.email_verified_at, func.now()))
+            .returning(UserRow.id)
+        )
+        return noted.first() is not None
 
     async def hold_setup(self, session: Session) -> None:
         """Let nobody else fill an empty system until this unit of work ends."""
@@ -295,6 +319,15 @@ _CALLER = (
 )
 
 
+def _verified_at(email: str | None, verified: bool | None) -> Any:
+    """Return since when the address is verified after a change; nothing: as before."""
+    if verified is not None:
+        return func.coalesce(UserRow.email_verified_at, func.now()) if verified else null()
+    if email is not None:
+        return case((UserRow.email == email, UserRow.email_verified_at), else_=null())
+    return None
+
+
 def _is_named(username: str) -> ColumnElement[bool]:
     return func.lower(UserRow.username) == func.lower(username)
 
@@ -316,6 +349,7 @@ def _user(row: Any) -> User | None:
         username=row.username,
         name=row.name,
         email=row.email,
+        email_verified=row.email_verified_at is not None,
         role=row.role,
         scopes=tuple(row.scopes),
         disabled=row.disabled_at is not None,

@@ -20,6 +20,7 @@ class UserOut(BaseModel):
     username: str
     name: str
     email: str
+    email_verified: bool = Field(description="Whether they have shown that they read it.")
     role: Role
     scopes: list[str] = Field(description="What they may do; an admin may everything.")
     disabled: bool
@@ -128,7 +129,12 @@ class UserPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: str | None = Field(default=None, max_length=_TEXT)
+    email: str | None = Field(
+        default=None, max_length=_TEXT, description="Another one has to be verified anew."
+    )
+    email_verified: bool | None = Field(
+        default=None, description="True: you know that the address is theirs."
+    )
     name: str | None = Field(default=None, max_length=_TEXT)
     role: Role | None = None
     scopes: list[str] | None = Field(default=None, max_length=_TEXT)

@@ -63,10 +63,12 @@ class UserService:
         name: str = "",
         role: Role = "user",
         scopes: Iterable[str] = (),
+        email_verified: bool = False,
     ) -> User:
         """Add a user.
 
         Args:
+            email_verified: Whether it is known already that they read the address.
             password: Without one they cannot sign in until it is set.
 
         Raises:
@@ -76,6 +78,7 @@ class UserService:
         values: dict[str, Any] = {
             "username": check_username(username),
             "email": check_email(email),
+            "email_verified": email_verified,
             "name": check_name(name),
             "role": role,
             "scopes": check_scopes(scopes, known=self._scopes),
@@ -121,12 +124,13 @@ class UserService:
         user_id: int,
         *,
         email: str | None = None,
+        email_verified: bool | None = None,
         name: str | None = None,
         role: Role | None = None,
         scopes: Iterable[str] | None = None,
         disabled: bool | None = None,
     ) -> User:
-        """Change what is given and leave the rest.
+        """Change what is given and leave the rest. Another address is to be verified anew.
 
         Disabling ends all sessions and tokens at once and for good: whoever is enabled
         again signs in anew and makes new tokens.
@@ -137,6 +141,8 @@ class UserService:
             LastAdmin: Nobody would be left to administer the system.
         """
         values = self._checked(email=email, name=name, role=role, scopes=scopes, disabled=disabled)
+        if email_verified is not None:
+            values["email_verified"] = email_verified
         if not values:
             return await self.get(session, user_id)
         if role == "user" or disabled:
@@ -149,6 +155,10 @@ class UserService:
             await self._tokens.delete_all(session, user_id)
         after_commit(session, lambda: self._notices.send(user_key(user_id)))
         return user
+
+    async def note_email_verified(self, session: Session, user_id: int, email: str) -> bool:
+        """Note that a user reads an address; return False if it is not theirs any more."""
+        return await self._users.verify_email(session, user_id, email)
 
     async def set_password(self, session: Session, user_id: int, password: str) -> None:
         """Give a user a new password without asking for the old; all their sessions end.

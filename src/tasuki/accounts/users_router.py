@@ -81,6 +81,7 @@ async def change_user(
         session,
         user_id,
         email=body.email,
+        email_verified=body.email_verified,
         name=body.name,
         role=body.role,
         scopes=body.scopes,

@@ -13,6 +13,7 @@ from tasuki.mail.catching.router import router as caught_mails
 from tasuki.mail.router import router as mails
 from tasuki.mail.sendings.router import router as sendings
 from tasuki.mail.suppressions.router import router as suppressions
+from tasuki.mail.verifying.router import router as verifying
 from tasuki.notifications.router import router as notifications
 from tasuki.realtime.admin_router import router as connections
 from tasuki.realtime.router import router as realtime
@@ -47,6 +48,7 @@ def build_router(*, with_accounts: bool) -> APIRouter:
     )
     if with_accounts:
         router.include_router(accounts)
+        router.include_router(verifying)
     # Before tasks, whose ids would match: `/tasks/failures`, `/tasks/send-email/`.
     for capability in (
         activity,

@@ -28,6 +28,9 @@ def add(
     scope: Annotated[
         list[str] | None, typer.Option(help="Give a scope, e.g. task:shop.invoice; repeatable.")
     ] = None,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="The mail address is surely theirs.")
+    ] = False,
 ) -> None:
     """Add a user; the password is asked for, or read from standard input, or drawn.
 
@@ -46,6 +49,7 @@ def add(
                 password=secret,
                 role=role,
                 scopes=scope or [],
+                email_verified=verified,
             )
             return user.id
 

@@ -26,6 +26,7 @@ PAGES = (
     "/chat",
     "/chat/{room}",
     "/account",
+    "/verify",
     "/admin/queues",
     "/admin/workers",
     "/admin/schedules",

@@ -17,6 +17,7 @@ from tasuki.mail.smtp import SmtpTransport
 from tasuki.mail.suppressions.links import UnsubscribeLinks
 from tasuki.mail.suppressions.service import SuppressionService
 from tasuki.mail.templates import Templates
+from tasuki.mail.verifying.service import OwnAddresses, VerificationService
 from tasuki.tasks import TaskService
 from tasuki.tasks.batches import BatchService
 from tasuki.wiring.settings import Settings
@@ -39,11 +40,22 @@ def _add_orders(registry: Registry, mail: MailSettings) -> None:
     tasks, batches = registry.get(TaskService), registry.get(BatchService)
     addresses: VerifiedAddresses = registry.get(VerifiedAddresses)
     registry.add(MailService, MailService(tasks=tasks, settings=mail, addresses=addresses))
+    registry.offer(VerificationService, lambda: _verification(registry))
     sendings = registry.add(
         SendingService,
         SendingService(tasks=tasks, batches=batches, settings=mail, notices=registry.get(Notices)),
     )
     batches.count_by(UNIT, sendings)
+
+
+def _verification(registry: Registry) -> VerificationService:
+    """Return what is there only where users are Tasuki's own."""
+    addresses: OwnAddresses = registry.get(OwnAddresses)
+    return VerificationService(
+        mails=registry.get(MailService),
+        templates=registry.get(Templates),
+        addresses=addresses,
+    )
 
 
 def _add_handing_over(registry: Registry, mail: MailSettings) -> None:

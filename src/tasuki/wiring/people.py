@@ -24,6 +24,7 @@ from tasuki.core.notices import Notices
 from tasuki.core.registry import Registry
 from tasuki.exports.tasks import Rights
 from tasuki.mail.service import VerifiedAddresses
+from tasuki.mail.verifying.service import OwnAddress, OwnAddresses
 from tasuki.notifications.service import Recipients
 from tasuki.reports.service import People, Person
 from tasuki.web.principal import Authenticator, Principal
@@ -94,7 +95,9 @@ class OwnAccounts:
         registry.add(People, _AccountPeople(users))
         registry.add(Rights, _AccountRights(users, are_all=self._are_all))
         registry.add(Recipients, _Accounts(users) if self._are_all else _Anybody())
-        registry.add(VerifiedAddresses, _NoAddresses())
+        addresses = _AccountAddresses(users)
+        registry.add(OwnAddresses, addresses)
+        registry.add(VerifiedAddresses, addresses if self._are_all else _NoAddresses())
 
 
 class HostUsers:
@@ -190,6 +193,26 @@ class _Anybody:
     async def joined_at(self, session: Session, user_id: int) -> datetime | None:
         del session, user_id
         return None
+
+
+class _AccountAddresses:
+    """Implements `OwnAddresses` and `VerifiedAddresses` by the accounts."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    async def own_address(self, session: Session, user_id: int) -> OwnAddress:
+        user = await self._users.get(session, user_id)
+        return OwnAddress(
+            address=user.email, is_verified=user.email_verified, name=user.name or user.username
+        )
+
+    async def note_verified(self, session: Session, user_id: int, address: str) -> bool:
+        return await self._users.note_email_verified(session, user_id, address)
+
+    async def verified_address(self, session: Session, user_id: int) -> str | None:
+        user = await self._users.get(session, user_id)
+        return user.email if user.email_verified else None
 
 
 class _NoAddresses:

@@ -28,6 +28,7 @@ import { signInView } from "./views/sign_in.js";
 import { taskView } from "./views/task.js";
 import { tasksView } from "./views/tasks.js";
 import { tellView } from "./views/tell.js";
+import { verifyView } from "./views/verify.js";
 import { workersView } from "./views/workers.js";
 
 const root = document.getElementById("app");
@@ -45,6 +46,7 @@ const router = createRouter(
     ["/chat", (visit) => roomsView(visit, router.go)],
     ["/chat/:room", (visit) => roomView(visit, router.go)],
     ["/account", accountView],
+    ["/verify", verifyView],
     ["/admin/queues", forAdmins(queuesView)],
     ["/admin/workers", forAdmins(workersView)],
     ["/admin/schedules", forAdmins(schedulesView)],
@@ -72,6 +74,21 @@ function lostView() {
     h("p", {}, "There is no such page. ", h("a", { href: "/" }, "Go to the tasks"), "."),
   );
   return { title: "Nothing here", node };
+}
+
+/** What is shown while nobody is signed in. Who verifies an address need not be. */
+function showOutside(signal) {
+  if (window.location.pathname === "/verify") {
+    const { title, node } = verifyView({ signal });
+    setTitle(title);
+    fill(root, h("main", { id: "main", class: "alone" }, node));
+    return;
+  }
+  const { title, node, first } = signInView();
+  setTitle(title);
+  fill(root, node);
+  first.focus();
+  announce(signInNote.get());
 }
 
 function focusHeading(node) {
@@ -102,11 +119,7 @@ user.watch((now) => {
     router.leave();
     frame = null;
     setUnread(0);
-    const { title, node, first } = signInView();
-    setTitle(title);
-    fill(root, node);
-    first.focus();
-    announce(signInNote.get());
+    showOutside(ending.signal);
   } else {
     openStream(now.id, ending.signal);
     keepInbox(ending.signal);

@@ -2,7 +2,8 @@
 
 import { store } from "./store.js";
 
-/** @typedef {{id: number, username: string, name: string, email: string, role: "user"|"admin",
+/** @typedef {{id: number, username: string, name: string, email: string,
+ *             email_verified: boolean, role: "user"|"admin",
  *             scopes: string[], created_at: string}} User */
 
 /** @type {ReturnType<typeof store<User|null|undefined>>} undefined: not known yet */

@@ -1,10 +1,10 @@
 /** The account: who one is, the password, where one is signed in, keys for programs. */
 
-import { post } from "../api.js";
-import { h } from "../dom.js";
+import { post, Problem } from "../api.js";
+import { fill, h } from "../dom.js";
 import { announce } from "../parts/announce.js";
 import { field, form } from "../parts/form.js";
-import { notice } from "../parts/notice.js";
+import { notice, problemNotice } from "../parts/notice.js";
 import { when } from "../format.js";
 import { user } from "../session.js";
 import { sessionsPanel } from "./sessions.js";
@@ -20,20 +20,20 @@ export function accountView({ signal }) {
     h(
       "div",
       { class: "columns even" },
-      h("div", {}, whoPanel(me), passwordPanel(me, signal, sessions.load)),
+      h("div", {}, whoPanel(me, signal), passwordPanel(me, signal, sessions.load)),
       h("div", {}, tokensPanel(signal), sessions.node),
     ),
   );
   return { title: "Account", node };
 }
 
-function whoPanel(me) {
+function whoPanel(me, signal) {
   const scopes = me.role === "admin" ? "everything" : me.scopes.join(", ") || "the common things";
   const rows = [
     ["Number", me.id],
     ["Username", me.username],
     ["Name", me.name || "–"],
-    ["Email", me.email],
+    ["Email", [me.email, me.email_verified ? " – verified" : " – not verified"]],
     ["Role", me.role],
     ["May do", scopes],
     ["Since", when(me.created_at)],
@@ -47,7 +47,31 @@ function whoPanel(me) {
       { class: "facts" },
       rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     ),
+    me.email_verified ? null : verifyLine(me, signal),
   );
+}
+
+/** Mail goes to an own address only once its owner has shown to read it. */
+function verifyLine(me, signal) {
+  const told = h("div", {});
+  const send = async () => {
+    button.disabled = true;
+    try {
+      const { address } = await post("/mail/verification", undefined, { signal });
+      const words = `A link is on its way to ${address}. It works once, for a day.`;
+      fill(told, notice("ok", words));
+      announce(words);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (!(error instanceof Problem)) throw error;
+      fill(told, problemNotice(error));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const words = `Send a link to ${me.email}`;
+  const button = h("button", { type: "button", class: "button", onclick: send }, words);
+  return h("div", { class: "actions" }, button, told);
 }
 
 function passwordPanel(me, signal, changed) {

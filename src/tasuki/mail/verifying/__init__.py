@@ -1,0 +1,1 @@
+"""The own address: a link shows that its user reads it."""
