@@ -1,15 +1,14 @@
 """Something to send."""
 
 from datetime import UTC, datetime
-from email.message import EmailMessage
 
 from tasuki.mail.addresses import check_address, check_sender
-from tasuki.mail.message import Mail, compose
+from tasuki.mail.message import Envelope, Mail, compose
 
 SENDER = check_sender("Tasuki <tasuki@example.org>")
 
 
-def message(to: str = "reader@example.org", *, key: str = "k") -> EmailMessage:
+def message(to: str = "reader@example.org", *, key: str = "k") -> Envelope:
     """Return a message in two forms."""
     mail = Mail(
         to=check_address(to), subject="本が届きました", html="<p>Come &amp; see</p>", key=key

@@ -1,9 +1,12 @@
 """A mail system in this process, for tests."""
 
 from collections.abc import Callable
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 
 from tasuki.mail.errors import MailUnknown
+from tasuki.mail.message import Envelope
 from tasuki.mail.transport import Before
 
 
@@ -14,20 +17,20 @@ class MemoryTransport:
         fault: Asked before each message: what to raise instead of taking it.
     """
 
-    def __init__(self, fault: Callable[[EmailMessage], Exception | None] | None = None) -> None:
+    def __init__(self, fault: Callable[[Envelope], Exception | None] | None = None) -> None:
         self.taken: list[EmailMessage] = []
         self._fault = fault
 
-    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
+    async def send(self, envelope: Envelope, *, before: Before | None = None) -> str:
         """See `Transport.send`."""
-        fault = self._fault(message) if self._fault is not None else None
+        fault = self._fault(envelope) if self._fault is not None else None
         if fault is not None and not isinstance(fault, MailUnknown):
             raise fault
         if before is not None:
             await before()
         if fault is not None:
             raise fault
-        self.taken.append(message)
+        self.taken.append(message_from_bytes(envelope.content, policy=default))
         return "250 taken"
 
     async def check(self) -> str:

@@ -14,7 +14,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8, EmailPolicy
 from email.utils import format_datetime
 from html.parser import HTMLParser
 
@@ -22,6 +22,7 @@ from tasuki.core.errors import ValidationFailed
 
 MAX_SUBJECT = 500
 MAX_BODY = 1_000_000
+_MOST_UNFOLDED = 900  # a line has at most 998 characters (RFC 5322, 2.1.1)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u0085\u2028\u2029]")
 _WORD = re.compile(r"=\?[^?\s]*\?[bqBQ]\?[^?\s]*\?=")
 
@@ -44,27 +45,96 @@ class Mail:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def compose(mail: Mail, *, sender: Address, at: datetime) -> EmailMessage:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """A message as it is handed over.
+
+    Attributes:
+        content: Headers and body, lines ended by CR LF; ASCII, but for addresses that are not.
+        is_ascii: No address needs SMTPUTF8 (RFC 6531).
+    """
+
+    sender: str
+    recipient: str
+    content: bytes
+    is_ascii: bool
+
+
+class Letter:
+    """The same words to one or to many. What is the same for all is made once.
+
+    Args:
+        html: Or nothing, if there is a text.
+        text: For who reads no HTML; made of the HTML if there is none.
+
+    Raises:
+        ValidationFailed: The subject has a line break, or there is nothing to say, or too much.
+    """
+
+    def __init__(
+        self, subject: str, html: str | None, text: str | None, *, sender: Address
+    ) -> None:
+        check_size(html, text)
+        self._sender = sender
+        message = EmailMessage(policy=_policy(is_ascii=sender.addr_spec.isascii()))
+        message["From"] = sender
+        message["Subject"] = check_header("subject", subject)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice answers
+        message.set_content(text if text is not None else as_text(html or ""))
+        if html is not None:
+            message.add_alternative(html, subtype="html")
+        self._same_for_all = message.as_bytes()
+
+    def to(
+        self, recipient: Address, *, key: str, at: datetime, headers: Mapping[str, str]
+    ) -> Envelope:
+        """Return it for one address.
+
+        Args:
+            key: Names the message: the same key gives the same ``Message-ID``.
+            headers: More of them, such as ``List-Unsubscribe``.
+
+        Raises:
+            ValidationFailed: A header has a line break.
+        """
+        is_ascii = self._sender.addr_spec.isascii() and recipient.addr_spec.isascii()
+        own = {
+            "To": str(recipient),
+            "Date": format_datetime(at),
+            "Message-ID": message_id(key, self._sender.domain),
+            **{name: check_header(name, value) for name, value in headers.items()},
+        }
+        policy = _policy(is_ascii=is_ascii)
+        lines = [_header(name, value, policy) for name, value in own.items()]
+        return Envelope(
+            sender=self._sender.addr_spec,
+            recipient=recipient.addr_spec,
+            content=b"".join([*lines, self._same_for_all]),
+            is_ascii=is_ascii,
+        )
+
+
+def compose(mail: Mail, *, sender: Address, at: datetime) -> Envelope:
     """Return a message as it goes on the wire.
 
     Raises:
         ValidationFailed: A header has a line break, or there is nothing to say.
     """
-    check_size(mail.html, mail.text)
-    text = mail.text if mail.text is not None else as_text(mail.html or "")
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = mail.to
-    message["Subject"] = check_header("subject", mail.subject)
-    message["Date"] = format_datetime(at)
-    message["Message-ID"] = message_id(mail.key, sender.domain)
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice answers
-    for name, value in mail.headers.items():
-        message[name] = check_header(name, value)
-    message.set_content(text)
-    if mail.html is not None:
-        message.add_alternative(mail.html, subtype="html")
-    return message
+    letter = Letter(mail.subject, mail.html, mail.text, sender=sender)
+    return letter.to(mail.to, key=mail.key, at=at, headers=mail.headers)
+
+
+def _policy(*, is_ascii: bool) -> "EmailPolicy[EmailMessage]":
+    """Return how messages are written: bodies in seven bits, for relays of any age."""
+    return (SMTP if is_ascii else SMTPUTF8).clone(cte_type="7bit")
+
+
+def _header(name: str, value: str, policy: "EmailPolicy[EmailMessage]") -> bytes:
+    # Folding a header that needs none costs more than all else of a message.
+    if value.isascii() and len(value) <= _MOST_UNFOLDED:
+        return f"{name}: {value}\r\n".encode()
+    folded = policy.fold_binary(name, policy.header_factory(name, value))
+    return folded if isinstance(folded, bytes) else folded.encode()
 
 
 def check_size(html: str | None, text: str | None) -> None:

@@ -43,7 +43,10 @@ class MailSettings(SettingsGroup):
         description="Set by `tasuki up`: the mail system only catches mails, for admins to read.",
     )
     connections: int = Field(
-        default=4, ge=1, le=100, description="Connections to it of one process."
+        default=10,
+        ge=1,
+        le=100,
+        description="Connections to it of one process; one of them is left to single mails.",
     )
     retry_for_s: float = Field(
         default=86400.0,

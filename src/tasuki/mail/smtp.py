@@ -7,14 +7,12 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPResponseException
 
 from tasuki.mail.errors import MailDeferred, MailRejected, MailUnknown, MailUnreachable
+from tasuki.mail.message import Envelope
 from tasuki.mail.settings import MailSettings
 from tasuki.mail.transport import Before
 
@@ -60,14 +58,6 @@ class _Client(aiosmtplib.SMTP):
         return f"{answer.code} {answer.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    sender: str
-    recipient: str
-    content: bytes
-    options: tuple[str, ...]
-
-
 class SmtpTransport:
     """See `Transport`. For one event loop.
 
@@ -81,9 +71,8 @@ class SmtpTransport:
         self._idle: deque[_Client] = deque()
         self._slots = asyncio.Semaphore(settings.connections)
 
-    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
+    async def send(self, envelope: Envelope, *, before: Before | None = None) -> str:
         """See `Transport.send`."""
-        envelope = _envelope(message)
         async with self._slots:
             kept = self._kept()
             if kept is not None:
@@ -117,12 +106,13 @@ class SmtpTransport:
             client.close()
         return None
 
-    async def _over(self, client: _Client, envelope: _Envelope, before: Before | None) -> str:
+    async def _over(self, client: _Client, envelope: Envelope, before: Before | None) -> str:
         is_first = client.used == 0
         client.used += 1
         async with _told(client):
             try:
-                await client.mail(envelope.sender, options=envelope.options)
+                options = () if envelope.is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
+                await client.mail(envelope.sender, options=options)
             except (aiosmtplib.SMTPServerDisconnected, OSError) as exc:
                 if not is_first:
                     client.close()
@@ -130,7 +120,9 @@ class SmtpTransport:
                 raise
             await client.rcpt(envelope.recipient)
             answer = await client.hand_over(
-                envelope.content, before=before, timeout_s=self._settings.timeout_s
+                _on_the_wire(envelope.content),
+                before=before,
+                timeout_s=self._settings.timeout_s,
             )
         if client.used < _MOST_MESSAGES and client.is_connected:
             client.idle_since = time.monotonic()
@@ -213,19 +205,6 @@ def _blames_address(exc: SMTPResponseException) -> bool:
     if status is not None:
         return status[1] == _ADDRESS_STATUS
     return exc.code in _NO_MAILBOX
-
-
-def _envelope(message: EmailMessage) -> _Envelope:
-    [recipient] = message["To"].addresses
-    [sender] = message["From"].addresses
-    is_ascii = recipient.addr_spec.isascii() and sender.addr_spec.isascii()
-    policy = SMTP if is_ascii else SMTPUTF8
-    return _Envelope(
-        sender.addr_spec,
-        recipient.addr_spec,
-        _on_the_wire(message.as_bytes(policy=policy)),
-        () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME"),
-    )
 
 
 def _on_the_wire(content: bytes) -> bytes:

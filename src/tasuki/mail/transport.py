@@ -1,8 +1,9 @@
 """The port to a mail system."""
 
 from collections.abc import Awaitable, Callable
-from email.message import EmailMessage
 from typing import Protocol
+
+from tasuki.mail.message import Envelope
 
 Before = Callable[[], Awaitable[None]]
 """Called when all is agreed and the content is about to leave; raise in it to send nothing."""
@@ -14,8 +15,8 @@ class Transport(Protocol):
     Every adapter passes ``tests/contract/test_mail.py``.
     """
 
-    async def send(self, message: EmailMessage, *, before: Before | None = None) -> str:
-        """Hand over a message to the one address in its ``To``; return what the system says.
+    async def send(self, envelope: Envelope, *, before: Before | None = None) -> str:
+        """Hand over a message to its one recipient; return what the system says.
 
         Args:
             before: From when it returns, the message may have been taken, whoever hears of it.

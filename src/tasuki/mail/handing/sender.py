@@ -17,7 +17,7 @@ from tasuki.mail.addresses import check_address, check_sender
 from tasuki.mail.errors import MailDeferred, MailUnknown
 from tasuki.mail.handing.deciding import end_of
 from tasuki.mail.handing.repository import HandingRepository
-from tasuki.mail.message import Mail, compose
+from tasuki.mail.message import Letter
 from tasuki.mail.records import Held, MailEnd, Words
 from tasuki.mail.settings import MailSettings
 from tasuki.mail.transport import Transport
@@ -69,12 +69,20 @@ class Sender:
         held = await self._repository.hold(mail_id, token=new_id(), task_id=task_id)
         if isinstance(held, Held):
             words = await self._repository.words(mail_id)
-            end, why = await self.hand_over(held, words)
+            end, why = await self.hand_over(held, self.letter(words))
             return _told(end, why)
         return await self._not_sent(mail_id)
 
+    def letter(self, words: Words) -> Letter:
+        """Return words as they are sent.
+
+        Raises:
+            ValidationFailed: They cannot be.
+        """
+        return Letter(words.subject, words.html, words.text, sender=self._from)
+
     async def hand_over(
-        self, held: Held, words: Words, *, headers: Mapping[str, str] | None = None
+        self, held: Held, letter: Letter, *, headers: Mapping[str, str] | None = None
     ) -> tuple[MailEnd, TasukiError | None]:
         """Hand over a message that is held; return what became of it, and why.
 
@@ -85,7 +93,7 @@ class Sender:
             Unavailable: The database does not answer; it is found as it is.
         """
         handing = asyncio.create_task(
-            self._hand_over(held, words, headers or {}), name="mail-handing"
+            self._hand_over(held, letter, headers or {}), name="mail-handing"
         )
         try:
             return await asyncio.shield(handing)
@@ -101,20 +109,17 @@ class Sender:
         await self._transport.close()
 
     async def _hand_over(
-        self, held: Held, words: Words, headers: Mapping[str, str]
+        self, held: Held, letter: Letter, headers: Mapping[str, str]
     ) -> tuple[MailEnd, TasukiError | None]:
         said: str | TasukiError
         try:
-            mail = Mail(
-                to=check_address(held.recipient),
-                subject=words.subject,
-                html=words.html,
-                text=words.text,
+            envelope = letter.to(
+                check_address(held.recipient),
                 key=str(held.id),
+                at=self._clock(),
                 headers=headers,
             )
-            message = compose(mail, sender=self._from, at=self._clock())
-            said = await self._transport.send(message, before=lambda: self._about_to_leave(held))
+            said = await self._transport.send(envelope, before=lambda: self._about_to_leave(held))
         except LeaseLost:
             raise
         except TasukiError as exc:

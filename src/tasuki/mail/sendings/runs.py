@@ -8,6 +8,7 @@ others, and a worker that is lost takes no more with it than what is on its way.
 import asyncio
 import random
 import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tasuki.core.notices import Notices
 from tasuki.mail.errors import MailUnreachable
 from tasuki.mail.handing.repository import ChunkNumbers, HandingRepository
 from tasuki.mail.handing.sender import Sender
+from tasuki.mail.message import Letter
 from tasuki.mail.records import Held, Sending
 from tasuki.mail.sendings.repository import SendingRepository
 from tasuki.mail.settings import MailSettings
@@ -26,6 +28,7 @@ from tasuki.tasks.errors import Again
 from tasuki.tasks.service import batch_key
 
 _SLICE_S = 5.0
+_TELL_EVERY_S = 0.5
 _AT_ONCE = 50  # messages held at a time
 _WHILE_PAUSED = timedelta(hours=1)  # whoever resumes does not wait for it
 _OUR_FAULT_S = (5.0, 15.0)
@@ -64,14 +67,16 @@ class ChunkRunner:
             sending = await self._sendings.find(session, batch_id)
         if sending is None:
             raise Fatal(f"There is no sending {batch_id} any more.")
-        token = new_id()
+        run = _Run(
+            ctx=ctx, sending=sending, letter=self._sender.letter(sending.words), chunk=chunk
+        )
         await self._repository.take_up(batch_id, chunk, task_id=ctx.task_id)
-        await self._repository.recover(batch_id, chunk, token=token)
+        await self._repository.recover(batch_id, chunk, token=run.token)
         until = time.monotonic() + _SLICE_S
         is_due = True
         while is_due and time.monotonic() < until:
-            is_due = await self._some(ctx, sending, chunk, token)
-        numbers = await self._tell(ctx, batch_id, chunk)
+            is_due = await self._some(run)
+        numbers = await self._tell(run)
         if numbers.waiting:
             raise Again(_pause(numbers))
         return {
@@ -88,24 +93,25 @@ class ChunkRunner:
         if changed:
             self._notices.send(*(batch_key(sending_id) for sending_id in changed))
 
-    async def _some(self, ctx: TaskContext, sending: Sending, chunk: int, token: UUID) -> bool:
+    async def _some(self, run: "_Run") -> bool:
         """Hand over some messages; return whether there may be more that are due."""
         most = await self._keep_pace()
         held, suppressed = await self._repository.hold_many(
-            sending.id, chunk, token=token, most=most
+            run.sending.id, run.chunk, token=run.token, most=most
         )
         if suppressed:
-            self._notices.send(batch_key(sending.id))
-        whys = await asyncio.gather(*(self._one(one, sending) for one in held))
-        await self._tell(ctx, sending.id, chunk)
+            self._notices.send(batch_key(run.sending.id))
+        whys = await asyncio.gather(*(self._one(run, one) for one in held))
+        if time.monotonic() - run.told > _TELL_EVERY_S:
+            await self._tell(run)
         if any(isinstance(why, MailUnreachable) for why in whys):
             raise Again(timedelta(seconds=random.uniform(*_OUR_FAULT_S)))  # noqa: S311  # spreads load
         return bool(held or suppressed)
 
-    async def _one(self, held: Held, sending: Sending) -> TasukiError | None:
+    async def _one(self, run: "_Run", held: Held) -> TasukiError | None:
         async with self._room:
-            headers = await self._links.headers(held.recipient, sending.link_base)
-            _, why = await self._sender.hand_over(held, sending.words, headers=headers)
+            headers = await self._links.headers(held.recipient, run.sending.link_base)
+            _, why = await self._sender.hand_over(held, run.letter, headers=headers)
             return why
 
     async def _keep_pace(self) -> int:
@@ -116,11 +122,29 @@ class ChunkRunner:
         await asyncio.sleep(await self._repository.take_pace(most, per_s=self._per_s))
         return most
 
-    async def _tell(self, ctx: TaskContext, batch_id: UUID, chunk: int) -> ChunkNumbers:
-        numbers = await self._repository.numbers(batch_id, chunk)
+    async def _tell(self, run: "_Run") -> ChunkNumbers:
+        numbers = await self._repository.numbers(run.sending.id, run.chunk)
+        run.told = time.monotonic()
         done = numbers.total - numbers.waiting
-        await ctx.progress(done, of=numbers.total, unit="mails", message="Sending")
+        await run.ctx.progress(done, of=numbers.total, unit="mails", message="Sending")
         return numbers
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A chunk while it has its place.
+
+    Attributes:
+        token: Holds its messages.
+        told: When its progress was told last.
+    """
+
+    ctx: TaskContext
+    sending: Sending
+    letter: Letter
+    chunk: int
+    token: UUID = field(default_factory=new_id)
+    told: float = 0.0
 
 
 def _pause(numbers: ChunkNumbers) -> timedelta:
