@@ -5,7 +5,7 @@ A test that takes them runs in its module's event loop.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
@@ -27,9 +27,18 @@ async def browser() -> AsyncGenerator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def house_env() -> Mapping[str, str]:
+    """Settings of the system that a module wants besides."""
+    return {}
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def house(
-    browser: Browser, servers: Servers, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser,
+    servers: Servers,
+    tmp_path_factory: pytest.TempPathFactory,
+    house_env: Mapping[str, str],
 ) -> AsyncGenerator[System]:
     """A whole system; asked for after the browser, so that nothing starts without one."""
     del browser
@@ -38,7 +47,7 @@ async def house(
     async with redis.Redis.from_url(servers.redis_url) as client:
         await client.flushall()
     modules = '["support.jobs", "support.console_jobs"]'
-    env = {"TASUKI_TASKS__MODULES": modules, "TASUKI_TASKS__RING_AGAIN_S": "1"}
+    env = {"TASUKI_TASKS__MODULES": modules, "TASUKI_TASKS__RING_AGAIN_S": "1", **house_env}
     folder = tmp_path_factory.mktemp("console")
     with System(folder, database_url, servers.redis_url, env) as system:
         await asyncio.to_thread(system.web)

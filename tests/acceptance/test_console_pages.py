@@ -126,8 +126,23 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
     task_id = await order(page, "console.say", lines=["a line"], fail="broken")
     batch_id = await order_batch(page, "console.say", [{"lines": []}] * 3)
     own = ["/", f"/tasks/{task_id}", f"/batches/{batch_id}", "/reports/new", "/account"]
-    own += ["/exports", "/notifications", "/chat", f"/chat/{await make_room(page)}"]
-    places = ("queues", "workers", "schedules", "failures", "connections", "announce")
+    own += [
+        "/exports",
+        "/mail",
+        "/mail/new",
+        "/notifications",
+        "/chat",
+        f"/chat/{await make_room(page)}",
+    ]
+    places = (
+        "queues",
+        "workers",
+        "schedules",
+        "failures",
+        "connections",
+        "announce",
+        "suppressions",
+    )
     operators = [f"/admin/{name}" for name in places]
     return own + operators if username == "admin" else [*own, operators[0]]
 

@@ -117,6 +117,18 @@ async def test_the_page_names_every_script_and_style_there_is() -> None:
     assert named <= set(FILES)
 
 
+async def test_the_preview_of_a_mail_has_a_policy_of_its_own(web: httpx.AsyncClient) -> None:
+    """It shows the styles of mails and nothing else; a cached page with another is not shown."""
+    first = await web.get("/ui/preview.html")
+    again = await web.get("/ui/preview.html", headers={"If-None-Match": first.headers["etag"]})
+
+    for answer, status in ((first, 200), (again, 304)):
+        policy = answer.headers["content-security-policy"]
+        assert answer.status_code == status
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'self'" in policy
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_script_makes_markup_or_code_of_text(name: str) -> None:
     """What users write is shown as text; these are all the ways in which it could be more."""

@@ -52,6 +52,7 @@ class MailRepository:
         *,
         owner_id: int | None,
         state: MailState | None,
+        single: bool,
         before: UUID | None,
         limit: int,
     ) -> list[MailRecord]:
@@ -61,6 +62,8 @@ class MailRepository:
             query = query.where(MailRow.owner_id == owner_id)
         if state is not None:
             query = query.where(MailRow.state == state)
+        if single:
+            query = query.where(MailRow.batch_id.is_(None))
         if before is not None:
             query = query.where(MailRow.id < before)
         return [MailRecord(**row) for row in (await session.execute(query)).mappings()]

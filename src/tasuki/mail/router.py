@@ -86,6 +86,7 @@ async def list_mails(
     session: DbSession,
     mails: Mails,
     state: Annotated[MailState | None, Query(description="Only those in this state.")] = None,
+    single: Annotated[bool, Query(description="Only those that belong to no sending.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[MailOut]:
@@ -94,6 +95,7 @@ async def list_mails(
         session,
         owner_id=owner_filter(user),
         state=state,
+        single=single,
         before=read_id(cursor),
         limit=limit + 1,
     )

@@ -159,12 +159,17 @@ class MailService:
         *,
         owner_id: int | None,
         state: MailState | None,
+        single: bool = False,
         before: UUID | None,
         limit: int,
     ) -> list[MailRecord]:
-        """Return messages, the newest first."""
+        """Return messages, the newest first.
+
+        Args:
+            single: Only those that belong to no sending.
+        """
         return await self._mails.page(
-            session, owner_id=owner_id, state=state, before=before, limit=limit
+            session, owner_id=owner_id, state=state, single=single, before=before, limit=limit
         )
 
     async def _earlier(

@@ -23,6 +23,8 @@ PAGES = (
     "/reports/new",
     "/exports",
     "/notifications",
+    "/mail",
+    "/mail/new",
     "/chat",
     "/chat/{room}",
     "/account",
@@ -33,12 +35,19 @@ PAGES = (
     "/admin/failures",
     "/admin/connections",
     "/admin/announce",
+    "/admin/suppressions",
     "/mail/inbox",
     "/mail/inbox/{id}",
 )
 """The console's addresses; the same stand in ``static/app.js``."""
 
 _FOLDER = Path(__file__).parent / "static"
+_PREVIEW = "preview.html"
+# Mails have their styles in them; nothing else of what somebody wrote may act or be fetched.
+_PREVIEW_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
 
 
 def mount_console(app: FastAPI) -> None:
@@ -69,7 +78,7 @@ class _ConsoleFiles(StaticFiles):
     ) -> Response:
         # The largest file is a few kilobytes; reading it is cheaper than remembering it.
         digest = hashlib.sha256(Path(full_path).read_bytes()).hexdigest()[:32]
-        response = FileResponse(
+        response: Response = FileResponse(
             full_path,
             status_code=status_code,
             stat_result=stat_result,
@@ -77,5 +86,8 @@ class _ConsoleFiles(StaticFiles):
         )
         del response.headers["last-modified"]
         if self.is_not_modified(response.headers, Headers(scope=scope)):
-            return NotModifiedResponse(response.headers)
+            response = NotModifiedResponse(response.headers)
+        if Path(full_path).name == _PREVIEW:
+            # With "not modified" as well: a browser takes its headers for those of the file.
+            response.headers["Content-Security-Policy"] = _PREVIEW_POLICY
         return response

@@ -17,6 +17,8 @@ import { caughtMailsView, caughtMailView } from "./views/caught_mails.js";
 import { connectionsView } from "./views/connections.js";
 import { exportsView } from "./views/exports.js";
 import { failuresView } from "./views/failures.js";
+import { mailNewView } from "./views/mail_new.js";
+import { mailsView } from "./views/mails.js";
 import { notificationsView } from "./views/notifications.js";
 import { forAdmins } from "./views/not_yours.js";
 import { queuesView } from "./views/queues.js";
@@ -25,6 +27,7 @@ import { roomView } from "./views/room.js";
 import { roomsView } from "./views/rooms.js";
 import { schedulesView } from "./views/schedules.js";
 import { signInView } from "./views/sign_in.js";
+import { suppressionsView } from "./views/suppressions.js";
 import { taskView } from "./views/task.js";
 import { tasksView } from "./views/tasks.js";
 import { tellView } from "./views/tell.js";
@@ -43,6 +46,8 @@ const router = createRouter(
     ["/reports/new", (visit) => reportView(visit, router.go)],
     ["/exports", exportsView],
     ["/notifications", notificationsView],
+    ["/mail", mailsView],
+    ["/mail/new", mailNewView],
     ["/chat", (visit) => roomsView(visit, router.go)],
     ["/chat/:room", (visit) => roomView(visit, router.go)],
     ["/account", accountView],
@@ -53,6 +58,7 @@ const router = createRouter(
     ["/admin/failures", forAdmins((visit) => failuresView(visit, router.go))],
     ["/admin/connections", forAdmins(connectionsView)],
     ["/admin/announce", forAdmins(tellView)],
+    ["/admin/suppressions", forAdmins(suppressionsView)],
     ["/mail/inbox", forAdmins(caughtMailsView)],
     ["/mail/inbox/:id", forAdmins(caughtMailView)],
     ["*", lostView],

@@ -74,6 +74,10 @@ export function describe(task) {
     if (Array.isArray(wanted.state)) wanted.state = wanted.state.join(", ");
     return { title: "Replay of many", about: summary(wanted) };
   }
+  if (task.name === "mail.send") return { title: "A mail", about: "" };
+  if (task.name === "mail.send_bulk") {
+    return { title: "Mails to many", about: `part ${task.args.chunk + 1}` };
+  }
   return { title: task.name, about: summary(task.args) };
 }
 

@@ -7,10 +7,14 @@ export function badge() {
   return h("span", { class: "badge" });
 }
 
-/** @param {HTMLElement} node made by `badge` */
-export function setBadge(node, state) {
+/**
+ * @param {HTMLElement} node made by `badge`
+ * @param {string} state
+ * @param {typeof STATES} [words] by state; those of tasks unless others are given
+ */
+export function setBadge(node, state, words = STATES) {
   if (node.dataset.state === state) return;
-  const [word, tone, picture, meaning] = STATES[state] ?? [state, "off", "clock", ""];
+  const [word, tone, picture, meaning] = words[state] ?? [state, "off", "clock", ""];
   node.dataset.state = state;
   setAttr(node, "data-tone", tone);
   setAttr(node, "title", meaning);

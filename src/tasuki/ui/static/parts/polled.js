@@ -8,15 +8,17 @@ import { problemNotice } from "./notice.js";
 /**
  * @template T
  * @param {{load: (signal: AbortSignal) => Promise<T>, show: (found: T) => void,
- *          every_ms: number, signal: AbortSignal}} spec
+ *          every_ms: number|((found: T) => number), signal: AbortSignal}} spec
  */
 export function polled({ load, show, every_ms, signal }) {
   const fault = h("div", { class: "fault-place" });
   const waiting = h("p", { class: "loading", role: "status" }, "Loading…");
+  const pauseAfter = typeof every_ms === "function" ? every_ms : () => every_ms;
   const refresh = keepFresh(async () => {
+    let found;
     try {
-      const found = await load(signal);
-      if (signal.aborted) return every_ms;
+      found = await load(signal);
+      if (signal.aborted) return 0;
       show(found);
       fill(fault);
     } catch (error) {
@@ -25,7 +27,7 @@ export function polled({ load, show, every_ms, signal }) {
     } finally {
       waiting.remove();
     }
-    return every_ms;
+    return pauseAfter(found);
   }, signal);
   return { node: h("div", {}, fault, waiting), refresh };
 }

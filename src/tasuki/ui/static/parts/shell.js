@@ -16,6 +16,12 @@ const PLACES = [
   },
   { href: "/reports/new", name: "Order a report", picture: "report" },
   { href: "/exports", name: "Exports", picture: "download" },
+  {
+    href: "/mail",
+    name: "Mail",
+    picture: "letter",
+    isAt: (path) => /^\/mail(\/(new|sendings)\b|$)/.test(path),
+  },
   { href: "/chat", name: "Chat", picture: "talk", isAt: (path) => /^\/chat\b/.test(path) },
   { href: "/account", name: "Account", picture: "person" },
 ];
@@ -27,6 +33,7 @@ const OPERATORS_PLACES = [
   { href: "/admin/failures", name: "Failures", picture: "alert" },
   { href: "/admin/connections", name: "Connections", picture: "plug" },
   { href: "/admin/announce", name: "Announce", picture: "horn" },
+  { href: "/admin/suppressions", name: "Suppressions", picture: "stop" },
 ];
 
 const CAUGHT_MAILS = {

@@ -1,0 +1,118 @@
+"""Mail in the console, by way of a real mail system that does what a test says."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Page, expect
+
+from support.client import Client
+from support.console import Window, heading
+from support.smtp import Sink, smtp_sink
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def sink() -> AsyncGenerator[Sink]:
+    """The mail system of this module."""
+    async with smtp_sink() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def house_env(sink: Sink) -> Mapping[str, str]:
+    """Send there, sendings at a pace that can be watched."""
+    return {
+        "TASUKI_MAIL__HOST": "127.0.0.1",
+        "TASUKI_MAIL__PORT": str(sink.port),
+        "TASUKI_MAIL__TLS": "none",
+        "TASUKI_MAIL__FROM": "Tasuki <tasuki@example.org>",
+        "TASUKI_MAIL__BULK_PER_S": "30",
+    }
+
+
+def row(page: Page, text: str) -> Locator:
+    """Return the line of a table that has a text in it."""
+    return page.get_by_role("row").filter(has_text=text)
+
+
+async def write(page: Page, to: str, subject: str) -> None:
+    """Fill the form of a mail but for its words."""
+    await page.goto("/mail/new")
+    await page.get_by_label("To", exact=True).fill(to)
+    await page.get_by_label("Subject").fill(subject)
+
+
+async def test_a_mail_is_written_and_seen_sent(console: Window, sink: Sink) -> None:
+    """On both lanes the page says what became of it, and what the mail system answered."""
+    async with console("admin") as page:
+        await write(page, "reader@example.org", "本が届きました")
+        await page.get_by_label("Text", exact=True).fill("It is here.\n")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        outcome = page.get_by_label("The mail you sent")
+        await expect(outcome).to_contain_text("Sent")
+        await expect(outcome).to_contain_text("250 2.0.0 taken")
+
+        await write(page, "other@example.org", "In colours")
+        await page.get_by_label("HTML, by a worker").check()
+        styled = '<p style="color: rgb(1, 2, 3)">Come &amp; see</p>'
+        await page.get_by_label("HTML", exact=True).fill(styled)
+        preview = page.frame_locator(".mail-preview").frame_locator("iframe")
+        await expect(preview.get_by_text("Come & see")).to_have_css("color", "rgb(1, 2, 3)")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(outcome).to_contain_text(re.compile("other@example.org.*Sent"))
+
+        await page.goto("/mail")
+        first, second = row(page, "In colours"), row(page, "本が届きました")
+        await expect(second).to_contain_text("250 2.0.0 taken")
+        await first.get_by_role("link", name="its task").click()
+        await heading(page, "A mail")
+
+    assert [str(mail["subject"]) for mail in sink.taken[-2:]] == ["本が届きました", "In colours"]
+
+
+async def test_who_has_no_right_is_led_to_the_own_address(
+    console: Window, house_admin: Client
+) -> None:
+    """The form offers what will be taken, and says at the field why it was not."""
+    await house_admin.new_user("modest")
+    async with console("modest") as page:
+        await page.goto("/mail/new")
+        to = page.get_by_label("To", exact=True)
+        await expect(to).to_have_value("modest@example.org")
+        await expect(to).not_to_be_editable()
+        await page.get_by_label("Subject").fill("To myself")
+        await page.get_by_label("Text", exact=True).fill("Do not forget.")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(to).to_be_focused()
+        await expect(to).to_have_accessible_description(re.compile("once it is verified"))
+        await page.get_by_role("link", name="verify it on your account's page").click()
+        await heading(page, "Account")
+
+
+async def test_nobody_writes_to_a_suppressed_address(console: Window, sink: Sink) -> None:
+    """An admin puts an address on the list, sees what that does, and takes it off again."""
+    async with console("admin") as page:
+        await page.goto("/admin/suppressions")
+        address = page.get_by_label("Address", exact=True)
+        await address.fill("nobody")
+        await page.get_by_role("button", name="Write to it no more").click()
+        await expect(page.get_by_role("alert")).to_contain_text("no mail address")
+        await address.fill("Gone@example.org")
+        await page.get_by_label("Why (optional)").fill("asked by phone")
+        await page.get_by_role("button", name="Write to it no more").click()
+        listed = page.get_by_role("table", name="Suppressed addresses")
+        await expect(listed).to_contain_text("asked by phone")
+
+        await write(page, "gone@example.org", "Are you there?")
+        await page.get_by_label("Text", exact=True).fill("?")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.get_by_label("The mail you sent")).to_contain_text("Suppressed")
+        assert "gone@example.org" not in sink.recipients
+
+        await page.goto("/admin/suppressions?starts_with=go")
+        await page.get_by_role("button", name="Write to Gone@example.org again").click()
+        await page.get_by_role("button", name="Write to it again").click()
+        await expect(page.get_by_text("No address begins so")).to_be_visible()
