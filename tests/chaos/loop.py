@@ -8,6 +8,9 @@ will: ``./dev chaos --broker rabbitmq --minutes 20 --seed 1``.
 ``--realtime`` publishes in channels instead, to listeners of every kind. Its first round finds out
 how long clients are kept that stopped reading, or vanished.
 
+``--mail 5000`` sends mails instead, to so many, while the workers that send them are killed:
+``./dev chaos --mail 5000 --minutes 1 --seed 1``, and once more with ``--broker rabbitmq``.
+
 Each round has a database and a seed of its own, and prints its verdict and what was broken. What
 the witnesses of a red round wrote is kept. Exits with 1 when a round was red.
 """
@@ -33,6 +36,7 @@ import asyncpg
 
 from chaos.clockwork import tick_under_kills  # run as a file, so its folder comes first
 from chaos.house import House
+from chaos.mailing import mail_settings, send_under_kills
 from chaos.realtime.doors import TABLE
 from chaos.realtime.evictions import evictions
 from chaos.realtime.storm import MODULE, LiveStorm
@@ -41,6 +45,7 @@ from support.brokers import BROKERS, Broker, Rabbit, Valkey
 from support.databases import Postgres
 from support.rabbitmq import RabbitMq
 from support.servers import Servers
+from support.smtp import smtp_sink
 from tasuki.core.logging import configure_logging
 
 _ROUND_S = 60.0
@@ -115,6 +120,28 @@ async def publish(ground: Ground, folder: Path, *, seed: int, for_s: float) -> b
     return found.is_good
 
 
+async def send(ground: Ground, folder: Path, *, recipients: int, seed: int) -> bool:
+    """Send mails under kills; return whether everybody has one, or is said to be unknown."""
+    url = await ground.servers.create_database()
+    folder.mkdir(mode=0o700)
+    ground.valkey.forget()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        broker: Broker = ground.valkey
+        if ground.node is not None:
+            broker = Rabbit(ground.node, stack.enter_context(ground.node.vhost()))
+        async with smtp_sink() as sink:
+            env = mail_settings(sink)
+            house = House(folder, url, ground.valkey.url, broker_url=broker.url, env=env)
+            async with house.open():
+                sent = await send_under_kills(
+                    house, sink, recipients=recipients, every=150, seed=seed
+                )
+    await ground.servers.drop_database(url)
+    print(f"seed={seed} seconds={time.monotonic() - began:.0f} {sent}", flush=True)
+    return not sent.faults
+
+
 async def evict(ground: Ground, folder: Path) -> bool:
     """Let bad clients come; return whether all were gone in time."""
     url = await ground.servers.create_database()
@@ -139,6 +166,8 @@ def one_round(
     """Return what the options ask for, to be run."""
     if options.realtime:
         return publish(ground, folder, seed=seed, for_s=for_s)
+    if options.mail:
+        return send(ground, folder, recipients=options.mail, seed=seed)
     if options.schedulers:
         return tick(ground, folder, schedulers=options.schedulers, seed=seed, for_s=for_s)
     return storm(ground, folder, seed=seed, for_s=for_s)
@@ -166,15 +195,21 @@ def is_good(going: Coroutine[Any, Any, bool]) -> bool:
         return False
 
 
-def main() -> int:
-    """Run rounds until the time is over."""
+def read_options() -> argparse.Namespace:
+    """Read what the command line asks for."""
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="how long to go on")
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count on")
     parser.add_argument("--broker", choices=BROKERS, default="valkey", help="what to kill")
     parser.add_argument("--schedulers", type=int, help="instead: so many, and a slot a second")
     parser.add_argument("--realtime", action="store_true", help="instead: channels and listeners")
-    options = parser.parse_args()
+    parser.add_argument("--mail", type=int, help="instead: mails to so many")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run rounds until the time is over."""
+    options = read_options()
     configure_logging(level="ERROR")
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     deadline = time.monotonic() + options.minutes * 60

@@ -27,7 +27,7 @@ from tasuki.tasks import Fatal, TaskContext
 from tasuki.tasks.errors import Again
 from tasuki.tasks.service import batch_key
 
-_SLICE_S = 5.0
+_SLICE_S = 2.0
 _TELL_EVERY_S = 0.5
 _AT_ONCE = 50  # messages held at a time
 _WHILE_PAUSED = timedelta(hours=1)  # whoever resumes does not wait for it
