@@ -1,9 +1,10 @@
 """Secrets stand where they are needed and nowhere else: canaries are planted and looked for."""
 
 import asyncio
+import base64
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from support.client import Client
 from support.servers import Servers
+from support.smtp import Sink, smtp_sink
 from support.sockets import talking
 from support.system import ADMIN_PASSWORD, System
 
@@ -22,6 +24,7 @@ PASSWORD = "canary-password-7d1f"
 NEW_PASSWORD = "canary-newpassword-9e2c"
 WRONG_PASSWORD = "canary-wrongpassword-33b0"
 SECRET_KEY = "canary-secretkey-5a84"
+MAIL_PASSWORD = "canary-mailpassword-c417"
 ADMIN = f"{ADMIN_PASSWORD}-canary"
 
 
@@ -39,16 +42,29 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(system: System, database_url: str, redis_url: str) -> Scene:
+async def mail_system() -> AsyncGenerator[Sink]:
+    """A mail system that knows us by another password."""
+    async with smtp_sink(user=("post", "another")) as sink:
+        yield sink
+
+
+@pytest.fixture
+async def scene(system: System, database_url: str, redis_url: str, mail_system: Sink) -> Scene:
     system.env = {
         **system.env,
         "TASUKI_SECRET_KEY": SECRET_KEY,
         "TASUKI_ACCOUNTS__ADMIN_PASSWORD": ADMIN,
+        "TASUKI_MAIL__HOST": "127.0.0.1",
+        "TASUKI_MAIL__PORT": str(mail_system.port),
+        "TASUKI_MAIL__TLS": "none",
+        "TASUKI_MAIL__USERNAME": "post",
+        "TASUKI_MAIL__PASSWORD": MAIL_PASSWORD,
     }
     system.web()
     system.worker("io")
-    bodies = ""
     async with Client(base_url=system.url, timeout=20) as client:
+        await client.sign_in("admin", ADMIN)
+        bodies = await fail_to_log_in(client)
 
         async def send(method: str, path: str, **options: Any) -> dict[str, Any]:
             nonlocal bodies
@@ -57,7 +73,6 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
                 bodies += answer.text
             return answer.json() if answer.content else {}
 
-        await client.sign_in("admin", ADMIN)
         user = {"username": "hana", "email": "hana@example.org", "password": PASSWORD}
         await send("POST", "/users", json={**user, "scopes": ["task:test.fail", "task:test.echo"]})
         await send("POST", "/users", json={**user, "colour": PASSWORD})
@@ -83,6 +98,9 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
         "wrong password": WRONG_PASSWORD,
         "admin password": ADMIN,
         "secret key": SECRET_KEY,
+        "mail password": MAIL_PASSWORD,
+        "mail password as it is sent": base64.b64encode(MAIL_PASSWORD.encode()).decode(),
+        "login as it is sent": base64.b64encode(f"\0post\0{MAIL_PASSWORD}".encode()).decode(),
         "session": session,
         "token": token,
         "ticket": ticket,
@@ -90,6 +108,14 @@ async def scene(system: System, database_url: str, redis_url: str) -> Scene:
         "redis password": redis_url.split(":")[2].partition("@")[0],
     }
     return Scene(system, canaries, bodies, command_lines())
+
+
+async def fail_to_log_in(client: Client) -> str:
+    """Have a mail fail because the mail system does not know our password."""
+    mail = {"to_email": "any@example.org", "subject": "S", "html_content": "x"}
+    accepted = await client.post("/api/v1/tasks/send-email-celery/", json=mail)
+    task = await client.in_state(accepted.json()["task_id"], "retrying")
+    return str(task)
 
 
 async def use_ticket(client: Client, ticket: str, stream: str) -> str:
@@ -141,6 +167,7 @@ async def test_no_secret_is_where_it_does_not_belong(scene: Scene, redis_url: st
     assert found == []
     assert "signed_in" in logs["web"], "the log is not what it was"
     assert "request_failed" in logs["web"], "nothing failed, so nothing was tried"
+    assert "cannot talk to the mail system" in scene.bodies, "no login failed"
     assert "/ws/notifications/1" in logs["web"], "no socket was opened"
 
 
