@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from support.client import Client
 from support.console import Window, heading
@@ -116,3 +116,68 @@ async def test_nobody_writes_to_a_suppressed_address(console: Window, sink: Sink
         await page.get_by_role("button", name="Write to Gone@example.org again").click()
         await page.get_by_role("button", name="Write to it again").click()
         await expect(page.get_by_text("No address begins so")).to_be_visible()
+
+
+def counter(page: Page, name: str) -> Locator:
+    """Return the number of a sending's recipients in a state."""
+    return page.locator(".counters > div").filter(has_text=name).locator("dd")
+
+
+def table_of(count: int, *, faulty_line: int) -> bytes:
+    """Return a file with addresses in its second column, as a spreadsheet saves it."""
+    people = [f'"Reader, {n}";reader{n}@example.org' for n in range(count)]
+    people.insert(faulty_line - 1, "Nobody;nobody at example.org")
+    return "\r\n".join(["Name;Mail", *people, ""]).encode("utf-8-sig")
+
+
+async def order_sending(page: Page, subject: str) -> None:
+    """Fill the form from a file with a fault, leave the fault out, and order."""
+    await page.goto("/mail/sendings/new")
+    content = table_of(120, faulty_line=58)
+    file: FilePayload = {"name": "people.csv", "mimeType": "text/csv", "buffer": content}
+    await page.get_by_label("Load from a file…").set_input_files(file)
+    await expect(page.get_by_label("Column of people.csv")).to_have_value("1")
+    await expect(page.get_by_text("121 addresses")).to_be_visible()
+    await page.get_by_label("Subject").fill(subject)
+    await page.get_by_label("HTML", exact=True).fill("<h1 style='color: teal'>News</h1>")
+    await page.get_by_role("button", name="Send to all of them…").click()
+    await page.get_by_role("button", name="Send 121 mails").click()
+    refused = page.get_by_role("alert")
+    await expect(refused).to_contain_text(re.compile("line 58.*nobody at example.org.*@-sign"))
+    await page.get_by_role("button", name="Leave it out").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("1 are left out")
+    await page.get_by_role("button", name="Send 120 mails").click()
+    await heading(page, subject)
+
+
+async def test_a_sending_is_watched_paused_and_goes_on_to_its_end(
+    console: Window, sink: Sink
+) -> None:
+    """From a file with a faulty line to the last recipient: nobody is written to twice."""
+    sink.script["RCPT"] = ["550 5.1.1 no such mailbox"]
+    before = len(sink.recipients)
+    async with console("admin") as page:
+        await order_sending(page, "To all readers")
+        await expect(counter(page, "Sent")).not_to_have_text("0")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.get_by_text("nothing more begins")).to_be_visible()
+        await expect(counter(page, "Sending")).to_have_text("0")
+        assert len(sink.recipients) - before < 119
+        await page.get_by_role("button", name="Go on").click()
+        await expect(
+            page.locator(".hero-top .badge").filter(has_text="Over, not all sent")
+        ).to_be_visible()
+        await expect(counter(page, "Sent")).to_have_text("119")
+        await expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+
+        await page.get_by_role("combobox", name="State").select_option("failed")
+        recipients = page.get_by_role("table", name="Recipients")
+        await expect(recipients.get_by_role("row")).to_have_count(2)
+        await expect(recipients).to_contain_text("550 5.1.1 no such mailbox")
+        await page.goto("/mail/sendings")
+        await expect(row(page, "To all readers")).to_contain_text("119 of 120 sent")
+        await page.goto("/mail?many=1")
+        await expect(row(page, "one of many").first).to_contain_text("To all readers")
+
+    written_to = sink.recipients[before:]
+    assert len(written_to) == len(set(written_to)) == 119

@@ -130,6 +130,8 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
         "/exports",
         "/mail",
         "/mail/new",
+        "/mail/sendings",
+        "/mail/sendings/new",
         "/notifications",
         "/chat",
         f"/chat/{await make_room(page)}",

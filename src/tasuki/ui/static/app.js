@@ -26,6 +26,9 @@ import { reportView } from "./views/report.js";
 import { roomView } from "./views/room.js";
 import { roomsView } from "./views/rooms.js";
 import { schedulesView } from "./views/schedules.js";
+import { sendingView } from "./views/sending.js";
+import { sendingNewView } from "./views/sending_new.js";
+import { sendingsView } from "./views/sendings.js";
 import { signInView } from "./views/sign_in.js";
 import { suppressionsView } from "./views/suppressions.js";
 import { taskView } from "./views/task.js";
@@ -48,6 +51,9 @@ const router = createRouter(
     ["/notifications", notificationsView],
     ["/mail", mailsView],
     ["/mail/new", mailNewView],
+    ["/mail/sendings", sendingsView],
+    ["/mail/sendings/new", (visit) => sendingNewView(visit, router.go)],
+    ["/mail/sendings/:id", sendingView],
     ["/chat", (visit) => roomsView(visit, router.go)],
     ["/chat/:room", (visit) => roomView(visit, router.go)],
     ["/account", accountView],

@@ -23,7 +23,7 @@ export function mailPreview(source, signal) {
   let timer = 0;
   const show = () => {
     const inner = frame.contentDocument?.querySelector("iframe");
-    if (inner) inner.srcdoc = source.value;
+    if (inner && inner.srcdoc !== source.value) inner.srcdoc = source.value;
   };
   frame.addEventListener("load", show);
   source.addEventListener("input", () => {

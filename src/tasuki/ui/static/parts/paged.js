@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { keyed } from "./keyed.js";
 import { polled } from "./polled.js";
 
-const PAGE = 50;
+const PAGE = 25;
 
 /**
  * @template T

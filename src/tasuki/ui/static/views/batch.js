@@ -193,6 +193,10 @@ function details(batch) {
     ["Task", h("code", {}, batch.name)],
     owner && ["Owner", owner],
     ["Its tasks", h("a", { href: `/tasks?batch_id=${batch.id}` }, "See them in the list")],
+    batch.unit === "recipients" && [
+      "Mails",
+      h("a", { href: `/mail/sendings/${batch.id}` }, "The sending that it counts"),
+    ],
     batch.on_complete_id && [
       "Afterwards",
       h(

@@ -49,7 +49,7 @@ export function mailSent({ mail_id: id, task_id: taskId }, signal) {
   return h(
     "section",
     { class: "panel", "aria-label": "The mail you sent" },
-    h("h2", {}, "On its way"),
+    h("h2", {}, "Your mail"),
     h("div", { class: "bar-line" }, to, state),
     meaning,
     about.node,
