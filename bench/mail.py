@@ -1,9 +1,9 @@
 """How long ten thousand mails take, beside a plain loop and beside a task for each.
 
 Run it with ``./dev bench mail``; ``--recipients 2000`` is quicker. All sides hand the same message
-to the same mail system on this machine, which takes everything. Goals: at least 0.8 of the plain
-loop's mails a second and 3 times those of the guide's way, of which a part is sent and scaled; the
-worker's memory stays what it was after the first thousand.
+to the same mail system on this machine, which wants STARTTLS and a login, and takes everything.
+Goals: at least 0.8 of the plain loop's mails a second and 3 times those of the guide's way, of
+which a part is sent and scaled; the worker's memory stays what it was after the first thousand.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import psutil
+import trustme
 from bench.contest.field import Servers, environment, process, servers, wait_for
 from bench.mailing.words import HTML, SUBJECT, people
 
@@ -29,16 +30,20 @@ LONGEST_S = 600.0
 
 
 @contextmanager
-def sink(folder: Path) -> Generator[tuple[int, Path]]:
-    """Run the mail system; give its port, and the file of those that mail came to."""
+def sink(folder: Path) -> Generator[tuple[int, Path, Path]]:
+    """Run the mail system; give port, certificate authority, and the file of who got mail."""
     log, ready, took = folder / "sink.log", folder / "sink.ready", folder / "taken"
-    argv = [sys.executable, "-m", "bench.mailing.sink", str(ready), str(took)]
+    certificate, authority = folder / "sink.pem", folder / "ca.pem"
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(authority)
+    issuer.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(certificate)
+    argv = [sys.executable, "-m", "bench.mailing.sink", str(certificate), str(ready), str(took)]
     env = {"PYTHONPATH": str(Path(__file__).parents[1])}
     with process(argv, env, log) as child:
         wait_for(child, log, ready)
         while not ready.read_text():
             time.sleep(0.01)
-        yield int(ready.read_text()), took
+        yield int(ready.read_text()), authority, took
 
 
 def taken(took: Path, side: str) -> Counter[str]:
@@ -46,15 +51,14 @@ def taken(took: Path, side: str) -> Counter[str]:
     return Counter(line for line in took.read_text().split() if line.startswith(side))
 
 
-def plain(port: int, env: dict[str, str], count: int) -> float:
-    argv = [sys.executable, "-m", "bench.mailing.plain", str(port), str(count)]
+def plain(env: dict[str, str], count: int) -> float:
+    argv = [sys.executable, "-m", "bench.mailing.plain", str(count)]
     done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True)
     return float(done.stdout)
 
 
-def guide(port: int, env: dict[str, str], folder: Path, took: Path, count: int) -> float:
+def guide(env: dict[str, str], folder: Path, took: Path, count: int) -> float:
     log = folder / "guide.log"
-    env = {**env, "BENCH_SMTP_PORT": str(port)}
     argv = [sys.executable, "-m", "celery", "-A", "bench.mailing.guide", "worker", "-l", "INFO"]
     with process(argv, env, log) as child:
         wait_for(child, log, "ready.")
@@ -103,22 +107,26 @@ def sending(client: httpx.Client, recipients: list[str]) -> tuple[float, dict[st
 
 def measure(where: Servers, folder: Path, count: int) -> bool:
     """Print all figures; return whether the goals are reached."""
-    with sink(folder) as (port, took):
+    with sink(folder) as (port, authority, took):
         mail = {
-            "TASUKI_MAIL__HOST": "127.0.0.1",
+            "BENCH_SMTP_PORT": str(port),
+            "BENCH_SMTP_CA": str(authority),
+            "TASUKI_MAIL__HOST": "localhost",
             "TASUKI_MAIL__PORT": str(port),
-            "TASUKI_MAIL__TLS": "none",
+            "TASUKI_MAIL__CA_FILE": str(authority),
+            "TASUKI_MAIL__USERNAME": "library",
+            "TASUKI_MAIL__PASSWORD": "open sesame",
             "TASUKI_MAIL__FROM": "library@example.org",
         }
         env = environment(where, folder, TASUKI_TASKS__MODULES="[]", **mail)
-        floor = count / plain(port, env, count)
+        floor = count / plain(env, count)
         with tasuki(env, folder) as (client, worker):
             sending(client, people("warm", 1_000))
             before = worker.memory_info().rss
             took_s, numbers = sending(client, people("ours", count))
             grown = (worker.memory_info().rss - before) / 1e6
         part = max(100, count // GUIDE_PART)
-        theirs = part / guide(port, env, folder, took, part)
+        theirs = part / guide(env, folder, took, part)
         came = taken(took, "ours")
     ours = count / took_s
     is_exact = len(came) == count == numbers["succeeded"] and set(came.values()) == {1}

@@ -1,18 +1,18 @@
 """The guide's way: a Celery task for each recipient, each with a connection of its own."""
 
 import os
-import smtplib
+import sys
 
-from bench.mailing.words import message, people
+from bench.mailing.words import connected, message, people
 from celery import Celery
 
-app = Celery("guide", broker=os.environ["BENCH_REDIS_URL"])
+_REDIS = os.environ["BENCH_REDIS_URL"]
+app = Celery("guide", broker=_REDIS, backend=_REDIS)
 app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_acks_late=True,
     worker_prefetch_multiplier=1,
-    task_ignore_result=True,
 )
 
 
@@ -20,7 +20,7 @@ app.conf.update(
 def send_email(self: object, to: str) -> None:
     """Send one."""
     del self
-    with smtplib.SMTP("127.0.0.1", int(os.environ["BENCH_SMTP_PORT"])) as server:
+    with connected() as server:
         server.send_message(message(to))
 
 
@@ -31,6 +31,4 @@ def order(count: int) -> None:
 
 
 if __name__ == "__main__":
-    import sys
-
     order(int(sys.argv[1]))

@@ -1,11 +1,12 @@
-"""A mail system that takes everything and writes down to whom it came, a line each."""
+"""A mail system that wants TLS and a login, takes everything, and writes down to whom it came."""
 
 import asyncio
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class _Taking:
@@ -18,11 +19,24 @@ class _Taking:
         return "250 2.0.0 taken"
 
 
-async def main(ready: Path, log: Path) -> None:
+def _welcome(*_: Any) -> AuthResult:
+    return AuthResult(success=True)
+
+
+async def main(certificate: Path, ready: Path, log: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
     with log.open("a") as lines:
         server = await loop.create_server(
-            lambda: SMTP(_Taking(lines), hostname="sink.test", enable_SMTPUTF8=True),
+            lambda: SMTP(
+                _Taking(lines),
+                hostname="localhost",
+                tls_context=context,
+                require_starttls=True,
+                authenticator=_welcome,
+                auth_required=True,
+            ),
             "127.0.0.1",
             0,
         )
@@ -32,4 +46,4 @@ async def main(ready: Path, log: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(main(*(Path(name) for name in sys.argv[1:4])))

@@ -1,5 +1,10 @@
-"""What all sides of the contest send: the same message to each of the same people."""
+"""What all sides of the contest send, and how the usual recipe connects."""
 
+import os
+import smtplib
+import ssl
+from collections.abc import Generator
+from contextlib import contextmanager
 from email.message import EmailMessage
 
 SUBJECT = "The library is open again"
@@ -19,3 +24,13 @@ def message(to: str) -> EmailMessage:
     made.set_content("From Monday on our doors are open from nine to six.\n" * 30)
     made.add_alternative(HTML, subtype="html")
     return made
+
+
+@contextmanager
+def connected() -> Generator[smtplib.SMTP]:
+    """Connect as the guide does: STARTTLS, then the login."""
+    context = ssl.create_default_context(cafile=os.environ["BENCH_SMTP_CA"])
+    with smtplib.SMTP("localhost", int(os.environ["BENCH_SMTP_PORT"])) as server:
+        server.starttls(context=context)
+        server.login("library", "open sesame")
+        yield server

@@ -21,6 +21,7 @@ class Together(Generic[Item, Result]):
     Args:
         work: Takes items and returns a result for each, in their order.
         most: Items of one call.
+        linger_s: Wait so long before each call, for items that may come.
         name: Of the asyncio task that makes the calls.
     """
 
@@ -30,9 +31,11 @@ class Together(Generic[Item, Result]):
         *,
         most: int,
         name: str,
+        linger_s: float = 0.0,
     ) -> None:
         self._work = work
         self._most = most
+        self._linger_s = linger_s
         self._name = name
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._working: asyncio.Task[None] | None = None
@@ -47,6 +50,8 @@ class Together(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
+            if self._linger_s and len(self._waiting) < self._most:
+                await asyncio.sleep(self._linger_s)
             taken = self._waiting[: self._most]
             del self._waiting[: self._most]
             await self._call(taken)

@@ -109,10 +109,9 @@ class ChunkRunner:
         return bool(held or suppressed)
 
     async def _one(self, run: "_Run", held: Held) -> TasukiError | None:
-        async with self._room:
-            headers = await self._links.headers(held.recipient, run.sending.link_base)
-            _, why = await self._sender.hand_over(held, run.letter, headers=headers)
-            return why
+        headers = await self._links.headers(held.recipient, run.sending.link_base)
+        _, why = await self._sender.hand_over(held, run.letter, headers=headers, room=self._room)
+        return why
 
     async def _keep_pace(self) -> int:
         """Wait until messages may go; return how many."""
