@@ -305,11 +305,20 @@ async def test_the_same_is_a_task_with_a_file(live: Live) -> None:
     order = {"format": "ndjson", "columns": ["id"], "filters": {"role": "user"}}
 
     accepted = await client.post("/api/v1/exports/users", json=order)
+    preferred = await client.get(
+        "/api/v1/exports/users?format=ndjson&columns=id&role=user",
+        headers={"Prefer": "respond-async"},
+    )
     await live.work("reports")
     task = (await client.get(accepted.headers["location"])).json()
     file = await client.get(f"{accepted.headers['location']}/result")
 
-    assert accepted.status_code == 202
+    assert (accepted.status_code, preferred.status_code) == (202, 202)
+    assert preferred.headers["preference-applied"] == "respond-async"
+    other = await client.get(f"{preferred.headers['location']}/result")
+    assert other.content == file.content
+    digest = base64.b64encode(hashlib.sha256(file.content).digest()).decode()
+    assert file.headers["repr-digest"] == f"sha-256=:{digest}:"
     assert task["state"] == "succeeded", task
     assert task["progress"]["current"] == task["progress"]["total"] == PEOPLE + 1
     assert task["artifact"]["name"] == "users.ndjson"

@@ -1,6 +1,5 @@
 """Exports over HTTP: rows as a download, as a task, and the file of an earlier download."""
 
-from base64 import b64encode
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -86,22 +85,21 @@ async def get_file(
         name=form.file_name(run.dataset),
         media_type=form.media_type,
         etag=run_id.hex,
+        sha256=sha256,
     )
-    # RFC 9530: of the bytes as they are sent.
-    digest = b64encode(bytes.fromhex(sha256)).decode()
-    response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
     if run.encoding != "identity":
         response.headers["Content-Encoding"] = run.encoding
     return response
 
 
-@router.get("/{dataset}", responses={200: _FILE}, response_class=Response)
+@router.get("/{dataset}", responses={200: _FILE, 202: {"model": TaskOut}}, response_class=Response)
 async def export(
     request: Request,
     user: CurrentUser,
     session: DbSession,
     exports: Exports,
     audit: Audit,
+    tasks: Annotated[TaskService, provided(TaskService)],
     dataset: str,
     format: Format = "csv",  # noqa: A002  # as in the address
     profile: Profile = "data",
@@ -114,6 +112,7 @@ async def export(
         bool, Query(description="For ndjson: a last line says that it is one.")
     ] = False,
     accept_encoding: AcceptEncoding = "",
+    prefer: Annotated[str, Header(description="`respond-async`: as a task (RFC 7240).")] = "",
 ) -> Response:
     """Download rows. All other parameters are filters of the dataset.
 
@@ -121,16 +120,19 @@ async def export(
     """
     declared = exports.dataset(dataset, user)
     names = [name for name in request.query_params if name not in _RESERVED]
+    filters = {name: request.query_params.getlist(name) for name in names}
     query = _query(
         declared,
         user,
         columns=_split(columns),
         sort=_split(sort),
-        filters={name: request.query_params.getlist(name) for name in names},
+        filters=filters,
         limit=limit,
     )
     encoding = encoding or choose_encoding(accept_encoding)
     form = Form(format=format, profile=profile, encoding=encoding, has_end=end)
+    if "respond-async" in prefer.lower():
+        return await _as_a_task(session, tasks, user, query, form, filters, filename)
     await _write_down(audit, session, user, query)
     name = form.file_name(filename or dataset)
     return LateResponse(ExportResponse(exports, user, query, form, name=name))
@@ -175,6 +177,40 @@ async def order_export(
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/api/v1/tasks/{handle.id}"
     return TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
+
+
+async def _as_a_task(
+    session: DbSession,
+    tasks: TaskService,
+    user: Principal,
+    query: ExportQuery,
+    form: Form,
+    filters: dict[str, list[str]],
+    filename: str | None,
+) -> Response:
+    """Order an export as a task, as the caller prefers."""
+    args = {
+        "dataset": query.dataset.name,
+        "rows_of": query.owner_id,
+        "format": form.format,
+        "profile": form.profile,
+        "columns": list(query.columns),
+        "sort": [f"-{name}" if is_descending else name for name, is_descending in query.sort],
+        "filters": {name: given for name, given in filters.items() if name != query.dataset.owner},
+        "limit": query.limit,
+        "filename": filename,
+    }
+    handle = await tasks.enqueue(session, run_export.having(owner_id=user.id), args)
+    record = TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
+    return Response(
+        record.model_dump_json(),
+        HTTPStatus.ACCEPTED,
+        media_type="application/json",
+        headers={
+            "Location": f"/api/v1/tasks/{handle.id}",
+            "Preference-Applied": "respond-async",
+        },
+    )
 
 
 guide = APIRouter(tags=["exports"], route_class=LateRoute)

@@ -167,6 +167,7 @@ async def task_result(
         name=record.artifact.name,
         media_type=record.artifact.media_type,
         etag=record.artifact.sha256,
+        sha256=record.artifact.sha256,
     )
 
 

@@ -1,5 +1,6 @@
 """Files as HTTP answers: length, ETag, ranges (RFC 9110, 14), a name every browser gets right."""
 
+from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,11 +11,14 @@ from tasuki.core.errors import NotFound
 _MOST_NAME = 200
 
 
-def file_response(path: Path, *, name: str, media_type: str, etag: str) -> FileResponse:
+def file_response(
+    path: Path, *, name: str, media_type: str, etag: str, sha256: str
+) -> FileResponse:
     """Return an answer that sends a file, whole or the ranges asked for.
 
     Args:
         etag: Names these very bytes; without quotes.
+        sha256: Of the bytes as they are sent, in hexadecimal; told as ``Repr-Digest`` (RFC 9530).
 
     Raises:
         NotFound: The file is gone, e.g. because it expired a moment ago.
@@ -30,6 +34,7 @@ def file_response(path: Path, *, name: str, media_type: str, etag: str) -> FileR
         headers={
             "ETag": f'"{etag}"',
             "Content-Disposition": disposition(name),
+            "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:",
             "Cache-Control": "private, no-cache",
             "Content-Security-Policy": "default-src 'none'; sandbox",
         },
