@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -178,6 +179,12 @@ async def test_a_sending_is_watched_paused_and_goes_on_to_its_end(
         await expect(row(page, "To all readers")).to_contain_text("119 of 120 sent")
         await page.goto("/mail?many=1")
         await expect(row(page, "one of many").first).to_contain_text("To all readers")
+
+        link = urlsplit(sink.taken[-1]["List-Unsubscribe"].strip("<>"))
+    async with console() as page:
+        await page.goto(link.path)
+        await page.get_by_role("button", name="Unsubscribe").click()
+        await heading(page, "You are unsubscribed")
 
     written_to = sink.recipients[before:]
     assert len(written_to) == len(set(written_to)) == 119

@@ -44,6 +44,7 @@ RECIPES = (
     "export",
     "mail-templates",
     "mail-inbox",
+    "send-mail",
     "schedules",
 )
 

@@ -40,7 +40,7 @@ async def show_unsubscribe(links: Links, token: str) -> HTMLResponse:
         return _not_found(exc)
     return _page(
         "No more of these mails?",
-        f"<p>We will send no more mails like this one to <b>{escape(address)}</b>.</p>"
+        f"<p>We will send no more mails like this one to<br><b>{escape(address)}</b></p>"
         '<form method="post"><button>Unsubscribe</button></form>',
     )
 
@@ -61,7 +61,9 @@ async def unsubscribe(
     except NotFound as exc:
         return _not_found(exc)
     await suppressions.unsubscribe(session, address)
-    return _page("You are unsubscribed", f"<p><b>{escape(address)}</b> gets no more of these.</p>")
+    return _page(
+        "You are unsubscribed", f"<p><b>{escape(address)}</b><br>gets no more of these.</p>"
+    )
 
 
 def _not_found(exc: NotFound) -> HTMLResponse:
