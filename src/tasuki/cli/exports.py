@@ -25,17 +25,17 @@ from tasuki.wiring import Tasuki
 _ENDINGS = {"gz": "gzip", "zst": "zstd"}
 
 
-def _place_of_file(path: Path) -> Path:
+def _for_a_file(path: Path) -> Path:
     """Refuse what no file can be put at, before a million rows are read for it.
 
     The file takes the place of what is there, and as root that could be a device.
     """
     if path.exists() and not path.is_file():
         raise typer.BadParameter(f"{str(path)!r} is there and is no file")
-    place = path.resolve()  # where a link points to, not the link
-    if not place.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {str(place.parent)!r}")
-    return place
+    folder = path.resolve().parent  # of what a link points to, not of the link
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(folder)!r}")
+    return path
 
 
 def export(
@@ -47,7 +47,7 @@ def export(
             "--output",
             "-o",
             help="The file; NAME.gz or NAME.zst: compressed.",
-            callback=_place_of_file,
+            callback=_for_a_file,
         ),
     ],
     format: Annotated[Format, typer.Option(help="csv, json or ndjson.")] = "csv",  # noqa: A002  # the option's name
@@ -67,6 +67,7 @@ def export(
     """
     encoding = cast(Encoding, _ENDINGS.get(output.suffix.removeprefix("."), "identity"))
     form = Form(format=format, profile=profile, encoding=encoding)
+    place = output.resolve()  # a link stays one
 
     async def run(tasuki: Tasuki) -> int:
         query = read_query(
@@ -77,10 +78,10 @@ def export(
             limit=limit,
         )
         async with tasuki.services.get(ExportSource).open(at_once=1) as copier:
-            return await _copy(copier, query, form, output)
+            return await _copy(copier, query, form, place)
 
     rows = with_system(settings_of(context), run)
-    out.print(f"Wrote {rows} rows to {output}.", highlight=False)
+    out.print(f"Wrote {rows} rows to {output}.", highlight=False, markup=False, soft_wrap=True)
 
 
 async def _copy(copier: Copier, query: ExportQuery, form: Form, output: Path) -> int:
