@@ -53,6 +53,13 @@ def test_a_failure_is_retried_within_its_pause() -> None:
     assert len(set(pauses)) > 100
 
 
+def test_an_error_that_says_when_is_not_tried_again_sooner() -> None:
+    """A mail system that greylists counts who comes too early anew."""
+    says_when = Outcome(raised=Unavailable("later", retry_after_s=600))
+
+    assert end_of_failure(claimed(), says_when, RETRY).pause_s == 600
+
+
 def test_the_last_attempt_is_final() -> None:
     """Three tries are three, and a crash is not one of them."""
     last = end_of_failure(claimed(attempt=3), Outcome(raised=RuntimeError("x")), RETRY)

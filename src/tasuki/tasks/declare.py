@@ -29,7 +29,8 @@ class Retry:
     """When a failed attempt is followed by another.
 
     The pause is drawn at random between nothing and ``first · 2^(n-1)``, at most ``cap``, so
-    that many tasks that failed together do not come back together.
+    that many tasks that failed together do not come back together. An error that says when the
+    same may succeed (``retry_after_s``) is not tried again sooner.
 
     Attributes:
         tries: Attempts in all, the first one included.

@@ -5,6 +5,7 @@ this mark knows that it was not taken. Marks and ends that come together are wri
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from uuid import UUID
@@ -188,6 +189,11 @@ def _told(end: MailEnd, why: TasukiError | None) -> str:
         return end.answer
     if end.pause_s is None and end.state == "failed" and why.retryable:
         raise Fatal(end.answer) from why
-    if end.pause_s is not None and isinstance(why, MailUnknown):
-        raise MailDeferred(f"{why.detail}; sent again under the same Message-ID") from why
+    if end.pause_s is None:
+        raise why
+    due_in_s = math.ceil(end.pause_s)  # the task does not come back before its message is due
+    if isinstance(why, MailUnknown):
+        again = f"{why.detail}; sent again under the same Message-ID"
+        raise MailDeferred(again, retry_after_s=due_in_s) from why
+    why.retry_after_s = due_in_s
     raise why

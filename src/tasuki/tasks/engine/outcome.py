@@ -99,7 +99,8 @@ def end_of_failure(claimed: Attempt, outcome: Outcome, retry: Retry) -> End:
         error = _error("timeout", "TimedOut", message, retryable=True)
         return _retried(claimed, error, State.TIMED_OUT, retry)
     error = error_of(outcome.raised)
-    return _retried(claimed, error, State.FAILED, retry)
+    least_s = outcome.raised.retry_after_s if isinstance(outcome.raised, TasukiError) else None
+    return _retried(claimed, error, State.FAILED, retry, least_s=least_s or 0)
 
 
 def _put_back(claimed: Attempt, again: Again) -> End:
@@ -126,12 +127,15 @@ def error_of(raised: BaseException | None) -> dict[str, Any]:
     return _error("error", kind.__name__, message, retryable=retryable)
 
 
-def _retried(claimed: Attempt, error: dict[str, Any], state: State, retry: Retry) -> End:
+def _retried(
+    claimed: Attempt, error: dict[str, Any], state: State, retry: Retry, *, least_s: int = 0
+) -> End:
     failures = claimed.attempt - claimed.crash_count
     if not error["retryable"] or failures >= claimed.max_attempts:
         return End(id=claimed.id, token=claimed.token, state=state, error=error)
     longest_s = retry.longest_pause(failures).total_seconds()
-    pause_s = random.uniform(0, longest_s)  # noqa: S311  # spreads load, guards nothing
+    drawn_s = random.uniform(0, longest_s)  # noqa: S311  # spreads load, guards nothing
+    pause_s = max(float(least_s), drawn_s)
     return End(
         id=claimed.id, token=claimed.token, state=State.RETRYING, error=error, pause_s=pause_s
     )
