@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -119,6 +121,51 @@ async def suppressed(post: Post) -> list[str]:
     async with post.live.database.driver() as database:
         rows = await database.fetch("SELECT address FROM mail_suppressions ORDER BY address")
     return [row["address"] for row in rows]
+
+
+async def test_a_deferred_mail_is_not_tried_before_it_says_so(post: Post, writer: Client) -> None:
+    """Whoever reads when it is due can rely on it, and so can greylisting."""
+    post.sink.script["RCPT"] = [LATER]
+    accepted = await order(writer, "grey@example.org")
+
+    await post.live.work("email")
+
+    record = await post.mail(writer, accepted)
+    async with post.live.database.driver() as database:
+        available_at = await database.fetchval(
+            "SELECT available_at FROM tasks WHERE id = $1", UUID(accepted["task_id"])
+        )
+    await post.hurry()
+    await post.live.work("email")
+    assert (await post.mail(writer, accepted))["state"] == "sent"
+    assert record["state"] == "deferred"
+    assert available_at >= datetime.fromisoformat(record["due_at"])
+
+
+@pytest.mark.parametrize(
+    ("template", "subject", "has_html"),
+    [("message", "Hello", True), ("message-ja", None, None), ("verify", None, None)],
+)
+async def test_a_template_puts_the_content_into_its_form(
+    post: Post, writer: Client, template: str, subject: str | None, has_html: bool | None
+) -> None:
+    """By its name; one that is not there, or wants more than a content, is refused by name."""
+    body = {"to_email": "form@example.org", "subject": "Hello", "content": "1 < 2\n\nBye"}
+
+    answer = await writer.post(SEND_LOCAL, json={**body, "template": template})
+
+    if subject is None:
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        wanted = "there are" if template == "message-ja" else "verify.html, line"
+        assert wanted in answer.text
+        return
+    await writer.ended(answer.json()["task_id"])
+    [taken] = post.sink.taken
+    html, text = (taken.get_body((kind,)) for kind in ("html", "plain"))
+    assert taken["Subject"] == subject
+    assert (html is not None) == has_html
+    assert "1 &lt; 2" in str(html.get_content() if html else "")
+    assert "1 < 2\n\nBye" in str(text.get_content() if text else "").replace("\r\n", "\n")
 
 
 async def test_an_answer_that_was_lost_makes_at_most_a_double_with_one_name(

@@ -106,7 +106,11 @@ class Live:
                 await running
 
     async def command(
-        self, *args: str, code: int = 0, env: Mapping[str, str] | None = None
+        self,
+        *args: str,
+        code: int = 0,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
     ) -> str:
         """Run the command line on the same servers and return what it printed."""
         variables = {
@@ -117,9 +121,9 @@ class Live:
             **(env or {}),
         }
         ended = await asyncio.to_thread(
-            CliRunner().invoke, command_line, list(args), env=variables
+            CliRunner().invoke, command_line, list(args), env=variables, input=stdin
         )
-        assert ended.exit_code == code, ended.output
+        assert ended.exit_code == code, f"{ended.output}{ended.exception!r}"
         return ended.output
 
     async def client(self, **headers: str) -> Client:

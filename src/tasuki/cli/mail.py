@@ -1,11 +1,13 @@
-"""`tasuki mail`: the mail system."""
+"""`tasuki mail`: the mail system, and what is sent through it."""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
+from tasuki.cli import suppressions
 from tasuki.cli.catching import catch
+from tasuki.cli.mailing import send, status
 from tasuki.cli.output import out, say, settings_of
 from tasuki.core.clock import utc_now
 from tasuki.core.ids import new_id
@@ -16,14 +18,17 @@ from tasuki.mail.smtp import SmtpTransport
 from tasuki.mail.templates import Templates
 from tasuki.wiring.settings import BadSetting
 
-app = typer.Typer(help="Mail: try the mail system.", no_args_is_help=True)
+app = typer.Typer(help="Mail: send, look, try the mail system.", no_args_is_help=True)
 
 
 @app.callback()
 def mail() -> None:
-    """Mail: try the mail system."""
+    """Mail: send, look, try the mail system."""
 
 
+app.command("send")(send)
+app.command("status")(status)
+app.add_typer(suppressions.app, name="suppressions")
 app.command("catch")(catch)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -67,6 +67,12 @@ class MailRepository:
         if before is not None:
             query = query.where(MailRow.id < before)
         return [MailRecord(**row) for row in (await session.execute(query)).mappings()]
+
+    async def counts(self, session: Session) -> dict[MailState, int]:
+        """Return how many messages are in each state there is one in."""
+        counting = select(MailRow.state, func.count()).group_by(MailRow.state)
+        found = await session.execute(counting)
+        return {cast(MailState, state): number for state, number in found}
 
     async def hold_quota(self, session: Session, owner_id: int) -> None:
         """Let no other order of this user count until the unit of work ends."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from tasuki.mail.records import MailHandle, MailState, Words
 from tasuki.mail.schemas import HtmlMailOrder, MailAccepted, MailOrder, MailOut
 from tasuki.mail.service import MailService
+from tasuki.mail.templates import Templates
 from tasuki.tasks.callers import owner_filter, read_id
 from tasuki.tasks.states import Lane
 from tasuki.web.audit import Auditor
@@ -42,6 +43,7 @@ async def send_email(
     user: CurrentUser,
     session: DbSession,
     mails: Mails,
+    templates: Annotated[Templates, provided(Templates)],
     order: MailOrder,
     response: Response,
     key: IdempotencyKey = None,
@@ -51,6 +53,8 @@ async def send_email(
     Without further rights only to your own, verified address.
     """
     words = Words(subject=order.subject, html=None, text=order.content)
+    if order.template is not None:
+        words = templates.words(order.template, subject=order.subject, content=order.content)
     handle = await _order(mails, session, user, order.to_email, words, lane="local", key=key)
     return _accepted(handle, response)
 

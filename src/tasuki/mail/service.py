@@ -172,6 +172,10 @@ class MailService:
             session, owner_id=owner_id, state=state, single=single, before=before, limit=limit
         )
 
+    async def counts(self, session: Session) -> dict[MailState, int]:
+        """Return how many messages are in each state, of everybody and of all that are kept."""
+        return await self._mails.counts(session)
+
     async def _earlier(
         self, session: Session, owner_id: int | None, key: str | None, args_hash: object
     ) -> MailHandle:

@@ -21,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tasuki.core.errors import TasukiError, ValidationFailed
 from tasuki.mail.message import MAX_BODY, as_text
+from tasuki.mail.records import Words
 
 _OURS = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -99,6 +100,20 @@ class Templates:
         return Rendered(
             subject=subject, html=html, text=text if text is not None else as_text(html or "")
         )
+
+    def words(self, name: str, *, subject: str, content: str) -> Words:
+        """Return a mail in which a template puts somebody's text into a form.
+
+        Args:
+            subject: Given to the template, and used where it has none of its own.
+            content: Given to the template; plain text.
+
+        Raises:
+            ValidationFailed: There is no such template, or it wants other values.
+            TemplateFailed: The template itself is wrong.
+        """
+        made = self.render(name, {"subject": subject, "content": content})
+        return Words(subject=made.subject or subject, html=made.html, text=made.text)
 
     def _home(self, name: str) -> Path:
         """Return the folder that a template's words are in."""
