@@ -11,6 +11,7 @@ from playwright.async_api import FilePayload, Locator, Page, expect
 from support.client import Client
 from support.console import Window, heading
 from support.smtp import Sink, smtp_sink
+from support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -24,13 +25,12 @@ async def sink() -> AsyncGenerator[Sink]:
 
 @pytest.fixture(scope="module")
 def house_env(sink: Sink) -> Mapping[str, str]:
-    """Send there, sendings at a pace that can be watched."""
+    """Send there."""
     return {
         "TASUKI_MAIL__HOST": "127.0.0.1",
         "TASUKI_MAIL__PORT": str(sink.port),
         "TASUKI_MAIL__TLS": "none",
         "TASUKI_MAIL__FROM": "Tasuki <tasuki@example.org>",
-        "TASUKI_MAIL__BULK_PER_S": "30",
     }
 
 
@@ -72,6 +72,23 @@ async def test_a_mail_is_written_and_seen_sent(console: Window, sink: Sink) -> N
         await heading(page, "A mail")
 
     assert [str(mail["subject"]) for mail in sink.taken[-2:]] == ["本が届きました", "In colours"]
+
+
+async def test_the_list_shows_by_itself_what_the_mail_system_puts_off(
+    console: Window, house_admin: Client, sink: Sink
+) -> None:
+    """Who keeps the page open needs no reload to learn that a mail waits, why, and until when."""
+    await house_admin.new_user("writer", scopes=("email:any",))
+    sink.script["RCPT"] = ["450 4.2.0 come back later"]
+    async with console("writer") as page:
+        await page.goto("/mail")
+        await expect(page.get_by_text("No mail yet")).to_be_visible()
+        words = {"to_email": "grey@example.org", "subject": "Later", "content": "Patience."}
+        await page.request.post("/api/v1/tasks/send-email/", data=words)
+        line = row(page, "grey@example.org")
+        await expect(line).to_contain_text(
+            re.compile(r"Deferred.*450 4\.2\.0 come back later.*1 attempt · again")
+        )
 
 
 async def test_who_has_no_right_is_led_to_the_own_address(
@@ -157,11 +174,13 @@ async def test_a_sending_is_watched_paused_and_goes_on_to_its_end(
     """From a file with a faulty line to the last recipient: nobody is written to twice."""
     sink.script["RCPT"] = ["550 5.1.1 no such mailbox"]
     before = len(sink.recipients)
+    sink.hold_at = before + 30
     async with console("admin") as page:
         await order_sending(page, "To all readers")
         await expect(counter(page, "Sent")).not_to_have_text("0")
         await page.get_by_role("button", name="Pause").click()
         await expect(page.get_by_text("nothing more begins")).to_be_visible()
+        sink.go_on()
         await expect(counter(page, "Sending")).to_have_text("0")
         assert len(sink.recipients) - before < 119
         await page.get_by_role("button", name="Go on").click()
@@ -180,11 +199,27 @@ async def test_a_sending_is_watched_paused_and_goes_on_to_its_end(
         await page.goto("/mail?many=1")
         await expect(row(page, "one of many").first).to_contain_text("To all readers")
 
+    written_to = sink.recipients[before:]
+    assert len(written_to) == len(set(written_to)) == 119
+
+
+async def test_who_got_one_of_many_unsubscribes_without_an_account(
+    console: Window, sink: Sink
+) -> None:
+    """The link asks first, since programs open links too; then the address is on the list."""
+    async with console("admin") as page:
+        order = {
+            "email_list": ["tired@example.org"],
+            "subject": "News",
+            "html_content": "<p>Again.</p>",
+        }
+        await page.request.post("/api/v1/tasks/send-bulk-email/", data=order)
+        await until(lambda: "tired@example.org" in sink.recipients, within=15)
         link = urlsplit(sink.taken[-1]["List-Unsubscribe"].strip("<>"))
-    async with console() as page:
+        await page.context.clear_cookies()
         await page.goto(link.path)
         await page.get_by_role("button", name="Unsubscribe").click()
         await heading(page, "You are unsubscribed")
-
-    written_to = sink.recipients[before:]
-    assert len(written_to) == len(set(written_to)) == 119
+    async with console("admin") as page:
+        await page.goto("/admin/suppressions?starts_with=tired")
+        await expect(row(page, "tired@example.org")).to_contain_text("Unsubscribed")

@@ -26,6 +26,7 @@ class Sink:
         script: By stage (connect, EHLO, MAIL, RCPT, DATA, dot): an answer, or one of the above.
             A list is used up, one for each time.
         taken: The messages it has accepted, whoever heard of it.
+        hold_at: With so many recipients it lets all others wait, until `go_on`.
     """
 
     port: int = 0
@@ -36,6 +37,18 @@ class Sink:
     seen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     users: dict[str, str] = field(default_factory=dict)
     open: set[Any] = field(default_factory=set)
+    hold_at: int | None = None
+    _going: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def admit(self) -> None:
+        """Return when another recipient may be written to."""
+        if self.hold_at is not None and len(self.recipients) >= self.hold_at:
+            await self._going.wait()
+
+    def go_on(self) -> None:
+        """Let those go on that wait, and hold no more."""
+        self.hold_at = None
+        self._going.set()
 
     def hang_up(self) -> None:
         """Close the connections there are, as a mail system does with those that are idle."""
@@ -85,6 +98,7 @@ class _Handler:
         address: str,
         _options: list[str],
     ) -> str:
+        await self._sink.admit()
         said = await self._do(server, "RCPT")
         if said is None:
             envelope.rcpt_tos.append(address)

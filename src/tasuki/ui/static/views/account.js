@@ -70,7 +70,7 @@ function verifyLine(me, signal) {
     }
   };
   const words = `Send a link to ${me.email}`;
-  const button = h("button", { type: "button", class: "button", onclick: send }, words);
+  const button = h("button", { type: "button", class: "button long", onclick: send }, words);
   return h("div", { class: "actions" }, button, told);
 }
 

@@ -41,8 +41,24 @@ export function mailsView({ query, signal }) {
     h("div", { class: "view-head" }, h("h1", { tabindex: "-1" }, title), ways()),
     filters.node,
     list.node,
+    meanings(),
   );
   return { title, node };
+}
+
+function meanings() {
+  return h(
+    "details",
+    { class: "meanings" },
+    h("summary", {}, "What the states mean"),
+    h(
+      "dl",
+      { class: "facts" },
+      Object.values(MAIL_STATES).map(([word, , , meaning]) =>
+        h("div", {}, h("dt", {}, word), h("dd", {}, meaning)),
+      ),
+    ),
+  );
 }
 
 function ways() {
