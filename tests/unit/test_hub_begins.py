@@ -41,6 +41,9 @@ class Table:
         self.newest = 0
         self.is_away = False
         self.asked_in_vain = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked = 0
 
     async def history(self, key: str, since: Position | None, *, most: int) -> Slice:
         """See `tasuki.realtime.feed.Table`."""
@@ -49,7 +52,10 @@ class Table:
             raise Unavailable("not now")
         first = self.newest if since is None else since.offset
         rows = [_line(key, offset) for offset in range(first + 1, self.newest + 1)][:most]
-        return Slice(Position("e", self.newest), rows, is_whole=True)
+        found = Slice(Position("e", self.newest), rows, is_whole=True)
+        self.asked += 1
+        await self.may_answer.wait()
+        return found
 
 
 def _line(key: str, offset: int) -> Publication:
@@ -150,3 +156,18 @@ async def test_nobody_is_let_in_while_it_cannot_be_told_what_is_for_them(parts: 
 
     with pytest.raises(Unavailable):
         await attaching
+
+
+async def test_what_is_written_while_a_process_opens_a_channel_is_told_at_once(
+    parts: Parts,
+) -> None:
+    """Whoever comes first must not wait for the next look at the table."""
+    reader = Reader()
+    parts.table.may_answer.clear()
+    attaching = asyncio.create_task(parts.hub.attach(reader.wanted, {}))
+    await until(lambda: parts.table.asked > 0, within=5)
+    parts.write(is_told=True)
+    parts.table.may_answer.set()
+    await attaching
+
+    assert await reader.lines_until(2) == [2]

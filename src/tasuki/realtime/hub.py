@@ -74,7 +74,6 @@ class Hub:
         elif feed.position is None or feed.reading is not None:
             self._keep(feed, publication)
         elif feed.follows(publication) is False:
-            self.counts.gap_repairs += 1
             self._keep(feed, publication)
             self._read(feed)
         else:
@@ -152,6 +151,8 @@ class Hub:
                 await self._broker.subscribe(feed.channel)
             feed.position = await self._newest(feed)
             self._take_waiting(feed)
+            if feed.must_read_again:  # something happened after the newest was asked for
+                self._read(feed)
         finally:
             feed.opening.set_result(None)
             feed.opening = None
@@ -283,6 +284,8 @@ class Hub:
 
     def _take(self, feed: Feed, read: Slice) -> None:
         if read.is_whole:
+            # Of rows a process learns by reading; of others, if it has missed something.
+            self.counts.gap_repairs += bool(read.publications) and not feed.namespace.from_table
             for publication in read.publications:
                 self._advance(feed, publication)
             feed.must_read_again |= len(read.publications) == MOST_RECOVERED

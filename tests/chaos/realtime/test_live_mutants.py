@@ -157,6 +157,7 @@ async def test_with_all_guards_a_bad_day_is_green(
 
     assert found.is_good, found
     assert found.resets > 0
+    assert live.tasuki.services.get(Hub).counts.gap_repairs > 0
 
 
 Mutant = dict[tuple[type, str], Callable[..., object]]
