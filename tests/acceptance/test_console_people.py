@@ -17,6 +17,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 
 Tell = Callable[..., Awaitable[str]]
 
+TURN = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Hides a tab, or shows it again: without a screen no tab hides another."""
+
 
 @pytest.fixture
 def tell(house_admin: Client) -> Tell:
@@ -141,6 +147,31 @@ async def test_what_happened_while_a_tab_was_away_is_there_when_it_is_back(
         await expect(bell(page, 2)).to_be_visible()
         await expect(away).to_be_hidden()
         await expect(page.locator(f'a[href="/tasks/{task_id}"]')).to_be_visible()
+
+
+async def test_a_hidden_tab_keeps_its_unread_number_true(
+    console: Window, person: str, tell: Tell
+) -> None:
+    """Its title is all that one sees of it, and it has given its stream back."""
+    async with console(person) as page:
+        await page.clock.install()
+        await page.goto("/account")
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        await page.evaluate(TURN, True)
+        await page.clock.fast_forward(30_000)
+        await expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+        await tell("Unseen", person)
+        await page.clock.fast_forward(60_000)
+        await expect(page).to_have_title("(1) Account · Tasuki")
+        await page.request.post("/api/v1/notifications/read-all")
+        await page.clock.fast_forward(60_000)
+        await expect(page).to_have_title("Account · Tasuki")
+        await tell("Seen", person)
+
+        await page.evaluate(TURN, False)
+
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        await expect(page).to_have_title("(1) Account · Tasuki")
 
 
 async def test_an_own_list_is_told_of_changes_and_does_not_ask_in_vain(
@@ -367,10 +398,12 @@ async def test_an_admin_tells_one_user_or_everybody(
         await expect(admin.get_by_role("main")).to_contain_text(person)
         await admin.get_by_label("Title").fill("Your schedule is odd")
         await admin.get_by_role("button", name="Send").click()
-        await expect(admin.get_by_role("main").get_by_text("They have been told.")).to_be_visible()
+        told = admin.get_by_role("main").get_by_text("They have been told.")
+        await expect(told).to_be_visible()
         await expect(bell(page, 1)).to_be_visible()
         await admin.get_by_label("To", exact=True).select_option("Everybody")
         await admin.get_by_label("Title").fill("Maintenance at ten")
+        await expect(told).to_be_hidden()
         await admin.get_by_label("Message").fill("All tasks wait.\nNothing is lost.")
         await admin.get_by_role("button", name="Send").click()
 

@@ -12,7 +12,7 @@ from support.channels import Price, Remark
 from support.live import Live, live_settings, running_live
 from support.sockets import Talk, add_price_sockets, talking
 from tasuki.realtime.channels import Publication
-from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.connections import SLOW, ConnectionManager
 
 PATH = "/ws/prices/JPY"
 
@@ -223,6 +223,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(live: Li
         stalled.socket.transport.abort()  # it would wait for a farewell that it does not read
 
     assert heard == list(range(values))
+    assert manager.hub.counts.ended[SLOW] == 1
 
 
 async def _hear_remarks(talk: Talk, count: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from support.following import Events, following
 from support.live import Live, live_settings, running_live
 from support.waiting import until
 from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.stream import StreamConnection
 
 
 @pytest.fixture
@@ -167,6 +169,29 @@ async def test_a_server_that_stops_has_browsers_come_back_to_where_they_were(liv
     assert program.status_code == 503
 
 
+@on_any_server
+async def test_a_silent_stream_is_heard_from_and_an_old_one_ends_at_its_place(live: Live) -> None:
+    """Proxies close what says nothing; and now and then a request must prove anew who calls."""
+    client = await live.user("alice")
+    async with following(client, "prices:a") as events:
+        await events.frame()
+        await publish(live, "prices:a", 1)
+        told = await events.frame()
+        (stream,) = live.tasuki.services.get(ConnectionManager).all
+        assert isinstance(stream, StreamConnection)
+        stream.beat()
+        heartbeat = await events.frame()
+        stream.rotate_at = 0.0
+        stream.beat()
+        rest = [frame async for frame in events.frames()]
+    async with following(client, "prices:a", last_id=rest[-1]["id"]) as later:
+        await publish(live, "prices:a", 2)
+        kind, more = await later.event()
+
+    assert [heartbeat, *rest] == [{"id": told["id"]}] * 2  # no data: no handler fires
+    assert (kind, more["offset"]) == ("price", 2)
+
+
 async def test_json_lines_are_the_same_events(live: Live) -> None:
     """For programs that have no parser of Server-Sent Events."""
     client = await live.user("alice")
@@ -220,6 +245,7 @@ async def test_operators_see_who_is_connected_and_what_was_recovered(live: Live)
         "tasuki_process_outbox_bytes 0.0",
     ):
         assert line in told.splitlines()
+    assert re.search(r"^tasuki_process_broker_lag_seconds \d", told, re.MULTILINE)
 
 
 async def test_foreign_and_unknown_channels_look_alike(live: Live) -> None:

@@ -36,7 +36,11 @@ _MEDIA_TYPES = {
 
 
 class StreamConnection(Connection):
-    """One open stream."""
+    """One open stream.
+
+    Attributes:
+        rotate_at: When it is ended so that a new request goes on, by `time.monotonic`.
+    """
 
     def __init__(
         self,
@@ -54,11 +58,11 @@ class StreamConnection(Connection):
         self.wire = wire
         self._place = format.place
         self._manager = manager
-        self._rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
+        self.rotate_at = time.monotonic() + random.uniform(*_ROTATE_AFTER_S)  # noqa: S311  # no secret
 
     def beat(self) -> int:
         """See `Connection.beat`."""
-        if time.monotonic() > self._rotate_at:
+        if time.monotonic() > self.rotate_at:
             self.end(ROTATED, "another request goes on")
         elif self.has_begun:
             self.outbox.put(Frame(self.place(), "coalesce", key="heartbeat"))

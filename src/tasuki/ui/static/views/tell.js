@@ -43,6 +43,7 @@ export function tellView({ signal }) {
   whom.input.addEventListener("change", showUser);
   showUser();
 
+  let told = null;
   const { node: formNode, place } = form({
     label: "Tell people something",
     fields: [whom, user, title, message],
@@ -56,11 +57,13 @@ export function tellView({ signal }) {
       title.input.value = "";
       message.input.value = "";
       const said = isOne ? "They have been told." : "Everybody has been told.";
-      place.append(notice("ok", said));
+      told = notice("ok", said);
+      place.append(told);
       announce(said);
       title.input.focus();
     },
   });
+  formNode.addEventListener("input", () => told?.remove()); // it is not about what is written now
   const node = h(
     "div",
     { class: "view narrow" },
