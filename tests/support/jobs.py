@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+
 from tasuki import Fatal, Retry, TaskContext, task
 from tasuki.tasks.errors import Again
 
@@ -69,6 +71,13 @@ async def fail(ctx: TaskContext, *, until: int = 99, fatal: bool = False) -> int
     if ctx.attempt < until:
         raise RuntimeError(f"attempt {ctx.attempt}")
     return ctx.attempt
+
+
+@task("test.ask_wrongly")
+async def ask_wrongly(ctx: TaskContext, *, secret: str) -> None:
+    """Fail in the database, whose error tells the statement."""
+    async with ctx.unit_of_work() as session:
+        await session.execute(text("SELECT * FROM nowhere WHERE it = :it"), {"it": secret})
 
 
 @task("test.on_and_on")

@@ -15,6 +15,7 @@ from tasuki.exports.service import ExportService, owned_by, said_of, sees_all
 from tasuki.exports.tasks import run_export
 from tasuki.tasks import TaskService
 from tasuki.tasks.callers import read_id
+from tasuki.tasks.ordering import Orders
 from tasuki.tasks.schemas import TaskOut
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, provided
@@ -148,6 +149,7 @@ async def order_export(
     session: DbSession,
     exports: Exports,
     tasks: Annotated[TaskService, provided(TaskService)],
+    orders: Orders,
     dataset: str,
     order: ExportOrder,
     response: Response,
@@ -166,13 +168,19 @@ async def order_export(
         filters=filters,
         limit=order.limit,
     )
-    args = order.model_dump() | {
+    args = order.model_dump(exclude={"mail_me"}) | {
         "dataset": dataset,
         "rows_of": query.owner_id,
         "filters": {name: value for name, value in filters.items() if name != declared.owner},
     }
     task = run_export.having(owner_id=user.id, idempotency_key=key)
-    handle = await tasks.enqueue(session, task, args)
+    handle = await orders.enqueue(
+        task,
+        args,
+        mail_me=order.mail_me,
+        template="export_ready",
+        values={"dataset": dataset},
+    )
     if not handle.is_new:
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/api/v1/tasks/{handle.id}"

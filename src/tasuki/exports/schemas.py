@@ -10,6 +10,7 @@ from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Format, Profile
 from tasuki.exports.query import filter_names
 from tasuki.exports.records import ExportRun, RunState
+from tasuki.tasks.telling import MAIL_ME
 
 
 def _plain(name: str) -> str:
@@ -101,3 +102,4 @@ class ExportOrder(BaseModel):
     filters: dict[str, str | list[str]] = Field(default={}, max_length=50)
     limit: int | None = Field(default=None, ge=1)
     filename: FileName | None = Field(default=None, description="Without its ending.")
+    mail_me: bool = MAIL_ME

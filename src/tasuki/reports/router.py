@@ -9,7 +9,7 @@ from tasuki.core.errors import NotFound
 from tasuki.reports.schemas import ReportAccepted, ReportOrder
 from tasuki.reports.service import People
 from tasuki.reports.tasks import user_activity
-from tasuki.tasks import TaskService
+from tasuki.tasks.ordering import Orders
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import (
     CurrentUser,
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/tasks", tags=["reports"], route_class=ProblemRoute)
 async def generate_report(
     user: CurrentUser,
     session: DbSession,
-    tasks: Annotated[TaskService, provided(TaskService)],
+    orders: Orders,
     people: Annotated[People, provided(People)],
     audit: Annotated[Auditor, provided(Auditor)],
     response: Response,
@@ -46,9 +46,9 @@ async def generate_report(
             raise NotFound("There is no such user for you.")
         await people.person(session, subject)
         await audit.note(session, user, "report.order", f"user:{subject}")
-    args = order.model_dump(exclude={"user_id"}) | {"user_id": subject}
+    args = order.model_dump(exclude={"user_id", "mail_me"}) | {"user_id": subject}
     task = user_activity.having(owner_id=user.id, idempotency_key=key)
-    handle = await tasks.enqueue(session, task, args)
+    handle = await orders.enqueue(task, args, mail_me=order.mail_me, template="report_ready")
     if not handle.is_new:
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/api/v1/tasks/{handle.id}"

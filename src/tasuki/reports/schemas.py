@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tasuki.reports.numbers import LONGEST_PERIOD_DAYS
+from tasuki.tasks.telling import MAIL_ME
 
 _MAX_ID = 2**63 - 1  # PostgreSQL's bigint
 
@@ -54,6 +55,7 @@ class ReportOrder(BaseModel):
         le=_MAX_ID,
         description="Whose activity; default: yours. Another's for admins only.",
     )
+    mail_me: bool = MAIL_ME
 
 
 class ReportAccepted(BaseModel):

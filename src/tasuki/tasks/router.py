@@ -14,6 +14,7 @@ from tasuki.tasks.artifacts import ArtifactStore
 from tasuki.tasks.callers import Watcher, owner_filter, page_of, read_id
 from tasuki.tasks.errors import TaskNotFinished
 from tasuki.tasks.events import Position, TaskWatch
+from tasuki.tasks.ordering import Orders
 from tasuki.tasks.records import TaskFilter, TaskRecord
 from tasuki.tasks.schemas import TaskOrder, TaskOut, TaskStatus
 from tasuki.tasks.service import TaskService
@@ -46,6 +47,7 @@ async def order_task(
     user: CurrentUser,
     session: DbSession,
     tasks: Tasks,
+    orders: Orders,
     order: TaskOrder,
     response: Response,
     key: IdempotencyKey = None,
@@ -56,7 +58,8 @@ async def order_task(
     if not user.is_admin and not tasks.allows(order.name, order.args, user_id=user.id):
         raise Forbidden("You may not order it with these arguments.")
     options = order.options(owner_id=user.id, idempotency_key=key)
-    handle = await tasks.enqueue_by_name(session, order.name, order.args, options)
+    task = tasks.declared(order.name).having(**vars(options))
+    handle = await orders.enqueue(task, order.args, mail_me=order.mail_me, template="task_ready")
     record = await tasks.get(session, handle.id, owner_id=user.id)
     if not handle.is_new:
         response.status_code = HTTPStatus.OK

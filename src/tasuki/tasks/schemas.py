@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasuki.tasks.declare import EnqueueOptions
 from tasuki.tasks.records import TaskRecord
 from tasuki.tasks.states import CELERY_WORDS, State
+from tasuki.tasks.telling import MAIL_ME
 
 
 class Progress(BaseModel):
@@ -93,6 +94,7 @@ class TaskOrder(BaseModel):
         default=None, description="Refused while an unfinished task of this name has it."
     )
     tags: tuple[str, ...] = Field(default=(), description="Words to find it by.")
+    mail_me: bool = MAIL_ME
 
     def options(self, *, owner_id: int, idempotency_key: str | None) -> EnqueueOptions:
         """Return the options of this order."""

@@ -117,8 +117,19 @@ class TaskService:
             IdempotencyConflict: The idempotency key stands for other arguments.
             TaskAlreadyRunning: An unfinished task holds the unique key.
         """
-        columns = {**self.columns(task), "parent_id": parent_id and str(parent_id)}
         order = order_of(task, args)
+        return await self.enqueue_one(session, task, order, parent_id=parent_id)
+
+    async def enqueue_one(
+        self, session: Session, task: Task[..., Any], order: Order, **family: UUID | None
+    ) -> TaskHandle:
+        """Order a task whose arguments were checked; options and errors are those of `enqueue`.
+
+        Args:
+            family: ``parent_id`` or ``batch_id``.
+        """
+        columns = self.columns(task)
+        columns |= {name: one and str(one) for name, one in family.items()}
         added = await self._tasks.add(session, columns, [order])
         if order.id not in added:
             return await self._earlier(session, task, order.args_hash)

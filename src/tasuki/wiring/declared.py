@@ -13,6 +13,7 @@ import tasuki.chat.datasets
 import tasuki.exports.tasks
 import tasuki.mail.sendings.tasks
 import tasuki.mail.tasks
+import tasuki.mail.telling.tasks
 import tasuki.notifications.channels
 import tasuki.notifications.tasks
 import tasuki.realtime.nodes
@@ -38,6 +39,7 @@ _CAPABILITIES = (
     tasuki.exports.tasks,
     tasuki.mail.sendings.tasks,
     tasuki.mail.tasks,
+    tasuki.mail.telling.tasks,
     tasuki.notifications.channels,
     tasuki.notifications.tasks,
     tasuki.realtime.nodes,

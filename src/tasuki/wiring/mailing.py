@@ -16,10 +16,13 @@ from tasuki.mail.settings import MailSettings
 from tasuki.mail.smtp import SmtpTransport
 from tasuki.mail.suppressions.links import UnsubscribeLinks
 from tasuki.mail.suppressions.service import SuppressionService
+from tasuki.mail.telling.service import TellingService
+from tasuki.mail.telling.writing import EndMails
 from tasuki.mail.templates import Templates
 from tasuki.mail.verifying.service import OwnAddresses, VerificationService
 from tasuki.tasks import TaskService
 from tasuki.tasks.batches import BatchService
+from tasuki.tasks.telling import Teller
 from tasuki.wiring.settings import Settings
 
 
@@ -39,8 +42,13 @@ def add_mail(registry: Registry, settings: Settings) -> None:
 def _add_orders(registry: Registry, mail: MailSettings) -> None:
     tasks, batches = registry.get(TaskService), registry.get(BatchService)
     addresses: VerifiedAddresses = registry.get(VerifiedAddresses)
-    registry.add(MailService, MailService(tasks=tasks, settings=mail, addresses=addresses))
+    mails = registry.add(MailService, MailService(tasks=tasks, settings=mail, addresses=addresses))
     registry.offer(VerificationService, lambda: _verification(registry))
+    registry.add(EndMails, EndMails(tasks=tasks, mails=mails, templates=registry.get(Templates)))
+    registry.add(
+        Teller,
+        TellingService(batches=batches, mails=mails, settings=mail, addresses=addresses),
+    )
     sendings = registry.add(
         SendingService,
         SendingService(tasks=tasks, batches=batches, settings=mail, notices=registry.get(Notices)),

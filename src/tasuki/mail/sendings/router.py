@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from tasuki.mail.records import MailState, Sending, Words
 from tasuki.mail.sendings.schemas import (
@@ -29,10 +29,10 @@ from tasuki.web.depends import (
     body_instead_of_query,
     provided,
 )
+from tasuki.web.links import LinkBase
 from tasuki.web.paging import Cursor, Limit, Page, write_cursor
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
-from tasuki.web.settings import WebSettings
 
 router = APIRouter(tags=["mail"], route_class=ProblemRoute)
 
@@ -40,14 +40,6 @@ Sendings = Annotated[SendingService, provided(SendingService)]
 Batches = Annotated[BatchService, provided(BatchService)]
 Audit = Annotated[Auditor, provided(Auditor)]
 _EXAMPLE = {"email_list": ["you@example.org"], "subject": "Hello", "html_content": "<p>…</p>"}
-
-
-def _link_base(request: Request, web: Annotated[WebSettings, provided(WebSettings)]) -> str:
-    """Return where those who get a mail reach this system."""
-    return web.public_url or str(request.base_url)
-
-
-LinkBase = Annotated[str, Depends(_link_base)]
 
 
 @router.post(

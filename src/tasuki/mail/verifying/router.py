@@ -3,12 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tasuki.mail.sendings.router import LinkBase
 from tasuki.mail.verifying.service import VerificationService
 from tasuki.web.depends import CurrentUser, DbSession, provided
+from tasuki.web.links import LinkBase, MailLanguage
 from tasuki.web.problem import ProblemRoute
 
 router = APIRouter(prefix="/mail", tags=["mail"], route_class=ProblemRoute)
@@ -36,10 +36,9 @@ async def send_link(
     session: DbSession,
     verifications: Verifications,
     base: LinkBase,
-    accept_language: Annotated[str, Header(description="`ja`: the mail is Japanese.")] = "",
+    language: MailLanguage,
 ) -> VerificationSent:
     """Have a link sent to your own address. It works once, for a day; an earlier one is void."""
-    language = "ja" if accept_language.lower().startswith("ja") else "en"
     address = await verifications.send(session, user.id, base=base, language=language)
     return VerificationSent(address=address)
 

@@ -6,7 +6,7 @@ Knows nothing of HTTP and Celery, and writes only within the unit of work it is 
 import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from tasuki.tasks.batches.records import BatchHandle, BatchRecord
 from tasuki.tasks.batches.repository import BatchRepository
 from tasuki.tasks.declare import Task
 from tasuki.tasks.errors import IdempotencyConflict, TaskFinished
-from tasuki.tasks.records import Order
+from tasuki.tasks.records import Order, TaskHandle
 from tasuki.tasks.service import TaskService, batch_key, invalid, order_of
 
 LARGEST = 100_000
@@ -131,6 +131,41 @@ class BatchService:
         for orders in _in_lots(task, arguments):
             await self._tasks.enqueue_all(session, ours, orders)
         return BatchHandle(id=batch_id, is_new=True)
+
+    async def enqueue_followed(
+        self,
+        session: Session,
+        task: Task[..., Any],
+        args: dict[str, Any],
+        *,
+        then: Task[..., Any],
+        then_args: dict[str, Any],
+    ) -> TaskHandle:
+        """Order one task, and another that begins once it has ended, however it did.
+
+        The keys are those of the task, as if nothing followed it. Only that something does
+        makes it another order: so whoever repeats one gets the task that keeps what was asked.
+
+        Args:
+            then: A task of the same owner; its parameter ``task_id`` is filled in.
+
+        Raises:
+            ValidationFailed, IdempotencyConflict, TaskAlreadyRunning: As `TaskService.enqueue`.
+        """
+        columns = self._tasks.columns(task)
+        order = order_of(task, args)
+        args_hash = hashlib.sha256(order.args_hash + then.name.encode()).digest()
+        order = replace(order, args_hash=args_hash)
+        batch_id = new_id()
+        handle = await self._tasks.enqueue_one(session, task, order, batch_id=batch_id)
+        if not handle.is_new:
+            return handle
+        told = {**then_args, "task_id": str(order.id)}
+        follow_up = self._follow_up(then, told, columns)
+        row = _row(batch_id, {**columns, "idempotency_key": None}, 1, args_hash)
+        await self._batches.add(session, {**row, "on_complete_id": follow_up.id})
+        await self._tasks.enqueue_all(session, follow_up.columns, [follow_up.order(batch_id)])
+        return handle
 
     async def get(self, session: Session, batch_id: UUID, *, owner_id: int | None) -> BatchRecord:
         """Return a batch: one row, however many tasks it has.

@@ -75,6 +75,7 @@ export function describe(task) {
     return { title: "Replay of many", about: summary(wanted) };
   }
   if (task.name === "mail.send") return { title: "A mail", about: "" };
+  if (task.name === "mail.tell") return { title: "A mail when it is done", about: task.args.to };
   if (task.name === "mail.send_bulk") {
     return { title: "Mails to many", about: `part ${task.args.chunk + 1}` };
   }

@@ -1,0 +1,1 @@
+"""Mails about tasks that have ended, to those who asked for them."""

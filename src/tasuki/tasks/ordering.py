@@ -1,0 +1,62 @@
+"""What the endpoints that order one task share: the caller may wish to be told by mail."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends
+
+from tasuki.tasks.declare import Task
+from tasuki.tasks.records import TaskHandle
+from tasuki.tasks.service import TaskService
+from tasuki.tasks.telling import Teller, Tidings
+from tasuki.web.depends import CurrentUser, DbSession, provided
+from tasuki.web.links import LinkBase, MailLanguage
+
+
+class Desk:
+    """Takes the orders of one request."""
+
+    def __init__(
+        self,
+        user: CurrentUser,
+        session: DbSession,
+        tasks: Annotated[TaskService, provided(TaskService)],
+        teller: Annotated[Teller, provided(Teller)],
+        link_base: LinkBase,
+        language: MailLanguage,
+    ) -> None:
+        self._user = user
+        self._session = session
+        self._tasks = tasks
+        self._teller = teller
+        self._link_base = link_base
+        self._language = language
+
+    async def enqueue(
+        self,
+        task: Task[..., Any],
+        args: dict[str, Any],
+        *,
+        mail_me: bool,
+        template: str,
+        values: Mapping[str, str] | None = None,
+    ) -> TaskHandle:
+        """Order a task of the caller; errors are those of `Teller.enqueue`.
+
+        Args:
+            mail_me: Whether they shall be told when it has ended.
+            template: What they are told when it has succeeded.
+            values: What the template needs besides what all are given.
+        """
+        if not mail_me:
+            return await self._tasks.enqueue(self._session, task, args)
+        tidings = Tidings(
+            template=template,
+            values=values or {},
+            link_base=self._link_base,
+            language=self._language,
+        )
+        return await self._teller.enqueue(self._session, self._user, task, args, tidings)
+
+
+Orders = Annotated[Desk, Depends()]
