@@ -110,6 +110,46 @@ async def test_who_has_no_right_is_led_to_the_own_address(
         await heading(page, "Account")
 
 
+async def test_who_wishes_is_told_by_mail(
+    console: Window, house_admin: Client, sink: Sink
+) -> None:
+    """The forms offer it where there is a verified address; the mail leads to the task."""
+    user_id = await house_admin.new_user("waiting")
+    async with console("waiting") as page:
+        await page.goto("/reports/new")
+        await heading(page, "Order a report")
+        await expect(page.get_by_label("Language")).to_be_visible()
+        await expect(page.get_by_label("Mail me")).to_have_count(0)
+
+        await house_admin.patch(f"/api/v1/users/{user_id}", json={"email_verified": True})
+        await page.reload()
+        await page.get_by_label("Mail me when it is done").check()
+        await page.get_by_role("button", name="Order the report").click()
+        await heading(page, "Activity report")
+        report = page.url
+
+        await page.goto("/exports?dataset=tasks")
+        await page.get_by_label("Mail me when it is prepared as a task").check()
+        await page.get_by_role("button", name="Prepare as a task").click()
+        link = page.get_by_label("Prepared as a task").get_by_role("link", name="Export of tasks")
+        export = await link.get_attribute("href")
+        await until(lambda: len(told(sink)) == 2, within=30, what="both mails")
+
+    mails = told(sink)
+    assert report in mails["Your report is ready"]
+    assert f"{export}>" in mails["Your export is ready: tasks"]
+
+
+def told(sink: Sink) -> dict[str, str]:
+    """Return the text of each mail to who waits, by subject."""
+    found = {}
+    for mail in sink.taken:
+        body = mail.get_body(("plain",))
+        if mail["To"] == "waiting@example.org" and body is not None:
+            found[str(mail["Subject"])] = body.get_content()
+    return found
+
+
 async def test_nobody_writes_to_a_suppressed_address(console: Window, sink: Sink) -> None:
     """An admin puts an address on the list, sees what that does, and takes it off again."""
     async with console("admin") as page:

@@ -8,7 +8,7 @@ import { store } from "./store.js";
 /**
  * @typedef {{dataset: string, format: "csv"|"json"|"ndjson", profile: "data"|"excel",
  *            columns: string[], sort: string[], filters: Record<string, string>,
- *            limit: number|null, filename: string|null}} Order
+ *            limit: number|null, filename: string|null, mail_me: boolean}} Order
  */
 
 /**
@@ -22,11 +22,13 @@ export const prepared = store(null);
 user.watch(() => prepared.set(null));
 
 /** @param {Order} order */
-export function downloadPath({ dataset, format, profile, columns, sort, filters, ...rest }) {
+export function downloadPath(order) {
+  const { dataset, format, profile, columns, sort, filters, limit, filename } = order;
   const query = new URLSearchParams({ ...filters, format, profile, columns, sort });
   // Compressed, neither its progress nor where to go on could be told.
   query.set("encoding", "identity");
-  for (const [name, value] of Object.entries(rest)) if (value !== null) query.set(name, value);
+  if (limit !== null) query.set("limit", String(limit));
+  if (filename !== null) query.set("filename", filename);
   return `/exports/${encodeURIComponent(dataset)}?${query}`;
 }
 

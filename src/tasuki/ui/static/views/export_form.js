@@ -2,6 +2,7 @@
 
 import { breakable, h, setAttr, setText } from "../dom.js";
 import { field, form } from "../parts/form.js";
+import { mailMe } from "../parts/mail_me.js";
 import { exportFilters } from "./export_filters.js";
 
 const FORMS = [
@@ -37,6 +38,7 @@ export function exportForm(dataset, { download, prepare }) {
     placeholder: dataset.name,
   });
   const kind = formField();
+  const told = mailMe("Mail me when it is prepared as a task");
 
   function order() {
     const [profile, format] = kind.chosen();
@@ -49,17 +51,19 @@ export function exportForm(dataset, { download, prepare }) {
       filters: filters.wanted(),
       limit: limit.input.value ? Number(limit.input.value) : null,
       filename: filename.input.value.trim() || null,
+      mail_me: told?.input.checked ?? false,
     };
   }
 
   const { node, rename } = form({
     label: `Export ${dataset.name}`,
-    fields: [columns, ...filters.fields, sort, limit, filename].filter(Boolean),
+    fields: [columns, ...filters.fields, sort, limit, filename, told].filter(Boolean),
     content: [
       columns.node,
       filters.fields.length > 0 && filters.node,
       h("div", { class: "export-fields" }, sort?.node, limit.node, filename.node),
       kind.node,
+      told?.node,
     ],
     action: kind.action(),
     busy: "Asking…",

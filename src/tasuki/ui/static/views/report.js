@@ -4,6 +4,7 @@ import { call } from "../api.js";
 import { h, setText } from "../dom.js";
 import { once } from "../once.js";
 import { field, form } from "../parts/form.js";
+import { mailMe } from "../parts/mail_me.js";
 import { person } from "../parts/people.js";
 import { isAdmin } from "../session.js";
 
@@ -37,7 +38,8 @@ export function reportView({ query, signal }, go) {
   });
   language.input.value = query.get("language") === "ja" ? "ja" : "en";
   const subject = isAdmin() ? subjectField(query.get("user_id") ?? "") : null;
-  const fields = [days, timezone, language, subject].filter(Boolean);
+  const told = mailMe("Mail me when it is done");
+  const fields = [days, timezone, language, subject, told].filter(Boolean);
   const order = once((body, key) =>
     call("POST", "/tasks/generate-report/", { body, key, signal }),
   );
@@ -48,7 +50,7 @@ export function reportView({ query, signal }, go) {
     action: "Order the report",
     busy: "Ordering…",
     submit: async () => {
-      const { task_id: id } = await order(bodyOf({ days, timezone, language, subject }));
+      const { task_id: id } = await order(bodyOf({ days, timezone, language, subject, told }));
       go(`/tasks/${id}`);
     },
   });
@@ -71,7 +73,7 @@ export function reportView({ query, signal }, go) {
   return { title: "Order a report", node };
 }
 
-function bodyOf({ days, timezone, language, subject }) {
+function bodyOf({ days, timezone, language, subject, told }) {
   const body = {
     days: Number(days.input.value),
     timezone: timezone.input.value.trim(),
@@ -79,6 +81,7 @@ function bodyOf({ days, timezone, language, subject }) {
   };
   const id = subject?.input.value.trim();
   if (id) body.user_id = Number(id);
+  if (told?.input.checked) body.mail_me = true;
   return body;
 }
 
