@@ -24,8 +24,9 @@ from backports import zstd
 
 from support import corpus
 from support.client import Client
-from support.csvreaders import READERS, install_packages, missing, run_node
+from support.csvreaders import PACKAGES, READERS
 from support.live import live_settings, running_live
+from support.node import install_packages, missing, run_node
 from support.servers import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,7 +67,7 @@ async def client(
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packages of npm."""
     folder = tmp_path_factory.mktemp("modules")
-    install_packages(folder)
+    install_packages(folder, PACKAGES)
     return folder
 
 

@@ -140,6 +140,23 @@ async def test_a_server_without_tls_gets_nothing_where_tls_was_asked_for() -> No
     assert sink.taken == []
 
 
+@pytest.mark.parametrize("is_ascii", [True, False])
+async def test_an_address_beyond_ascii_needs_a_mail_system_that_knows_it(is_ascii: bool) -> None:
+    """Where it does not, that is said, and is no fault of the address."""
+    async with smtp_sink(is_ascii=is_ascii) as sink:
+        transport = SmtpTransport(settings(sink))
+        if is_ascii:
+            with pytest.raises(MailRejected, match="SMTPUTF8") as told:
+                await transport.send(message("本@example.org"))
+            assert not told.value.is_address_fault
+        else:
+            await transport.send(message("本@example.org"))
+        await transport.send(message(key="next"))
+        await transport.close()
+
+    assert sink.recipients == (["本@example.org"] * (not is_ascii)) + ["reader@example.org"]
+
+
 def test_mail_without_tls_stays_on_this_machine() -> None:
     """It would be read along the way."""
     with pytest.raises(ValidationError, match="this machine only"):

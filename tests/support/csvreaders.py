@@ -2,20 +2,18 @@
 
 import csv
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import polars as pl
-import pytest
+
+from support.node import run_node
 
 Rows = list[dict[str, str | None]]
 
-_PACKAGES = ("papaparse@5.7.1", "csv-parse@7.0.3")
+PACKAGES = ("papaparse@5.7.1", "csv-parse@7.0.3")
 _PAPAPARSE = """
 const Papa = require("papaparse");
 // To it the last line feed begins one more row; to skip empty ones would skip empty cells too.
@@ -44,13 +42,6 @@ class CsvReader:
 
     read: Callable[[Path, Path], Rows]
     knows_null: bool
-
-
-def missing(reason: str) -> None:
-    """Skip the test, or fail where everything must be there."""
-    if os.environ.get("TASUKI_TEST_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _python(path: Path, _modules: Path) -> Rows:
@@ -89,26 +80,3 @@ READERS = {
     "npm papaparse": CsvReader(_node(_PAPAPARSE), knows_null=False),
     "npm csv-parse": CsvReader(_node(_CSV_PARSE), knows_null=True),
 }
-
-
-def install_packages(folder: Path) -> None:
-    """Install the packages of npm that the scripts of `run_node` use."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return
-    words = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *_PACKAGES]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def run_node(script: str, file: Path, *, folder: Path) -> str:
-    """Run a script in Node, which finds the packages of a folder, and return what it printed."""
-    node = shutil.which("node")
-    if node is None:
-        missing("there is no node on this machine")
-    words = [str(node), "-e", script, str(file)]
-    done = subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -27,11 +27,13 @@ class Sink:
             A list is used up, one for each time.
         taken: The messages it has accepted, whoever heard of it.
         hold_at: With so many recipients it lets all others wait, until `go_on`.
+        contents: The same as they came.
     """
 
     port: int = 0
     script: dict[str, str | list[str]] = field(default_factory=dict)
     taken: list[EmailMessage] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     connections: int = 0
     seen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -112,6 +114,7 @@ class _Handler:
             content = cast(bytes, envelope.original_content)
             message = message_from_bytes(content, policy=policy.default)
             self._sink.taken.append(message)
+            self._sink.contents.append(content)
             self._sink.recipients += envelope.rcpt_tos
         return await _act(server, RESET if wanted == LOST else wanted) or "250 2.0.0 taken"
 
@@ -153,6 +156,7 @@ async def smtp_sink(
     tls: ssl.SSLContext | None = None,
     implicit: bool = False,
     user: tuple[str, str] | None = None,
+    is_ascii: bool = False,
 ) -> AsyncGenerator[Sink]:
     """Run a mail system on a free port of this machine.
 
@@ -160,9 +164,10 @@ async def smtp_sink(
         tls: Its certificate; without one it offers no TLS.
         implicit: TLS from the first byte.
         user: Name and password without which it takes nothing.
+        is_ascii: It knows no addresses beyond ASCII (RFC 6531).
     """
     sink = Sink()
-    options: dict[str, Any] = {"enable_SMTPUTF8": True}
+    options: dict[str, Any] = {"enable_SMTPUTF8": not is_ascii}
     if tls is not None and not implicit:
         options |= {"tls_context": tls, "require_starttls": True}
     if user is not None:

@@ -111,14 +111,14 @@ class SmtpTransport:
         client.used += 1
         async with _told(client):
             try:
-                options = () if envelope.is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
-                await client.mail(envelope.sender, options=options)
+                options = _options(client, envelope)
+                await client.mail(envelope.sender, options=options, encoding="utf-8")
             except (aiosmtplib.SMTPServerDisconnected, OSError) as exc:
                 if not is_first:
                     client.close()
                     raise _Stale from exc
                 raise
-            await client.rcpt(envelope.recipient)
+            await client.rcpt(envelope.recipient, encoding="utf-8")
             answer = await client.hand_over(
                 _on_the_wire(envelope.content),
                 before=before,
@@ -183,6 +183,14 @@ async def _told(client: _Client) -> AsyncGenerator[None]:
     except BaseException:
         client.close()
         raise
+
+
+def _options(client: _Client, envelope: Envelope) -> tuple[str, ...]:
+    if envelope.is_ascii:
+        return ()
+    if not client.supports_extension("smtputf8"):
+        raise MailRejected("the mail system knows no addresses but those in ASCII (SMTPUTF8)")
+    return "SMTPUTF8", "BODY=8BITMIME"
 
 
 async def _end(client: _Client) -> None:
