@@ -216,5 +216,6 @@ def _sendings(sendings: list[SendingOut]) -> Table:
 
 
 def _sentence(record: MailRecord) -> Text:
-    said = f": {record.answer}" if record.answer else ""
+    is_told = record.answer and record.state != "sending"  # what was said before, not now
+    said = f": {record.answer}" if is_told else ""
     return Text(f"{record.state}{said}", style=_COLOURS.get(record.state, ""))

@@ -42,7 +42,8 @@ def list_suppressions(
             say(SuppressionOut.model_validate(one).model_dump_json())
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("address", "reason", "since", "detail"):
+    table.add_column("address", no_wrap=True)  # whole: it is what one copies
+    for column in ("reason", "since", "detail"):
         table.add_column(column, overflow="fold")
     for one in found:
         since = f"{one.created_at:%Y-%m-%d %H:%M}Z"
