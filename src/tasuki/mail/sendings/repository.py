@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, select, text, update
 
 from tasuki.core.database import Session
 from tasuki.core.jsontext import dump
 from tasuki.mail.handing.statements import CANCEL
 from tasuki.mail.models import MailRow, SendingRow
 from tasuki.mail.records import MailState, Recipient, Sending, Words
+from tasuki.tasks.batches.models import BatchRow
 
 _SHOWN = [getattr(MailRow, name) for name in Recipient.__dataclass_fields__]
 _AT_ONCE = 2_000  # rows of one statement
@@ -63,7 +64,9 @@ class SendingRepository:
         self, session: Session, *, owner_id: int | None, before: UUID | None, limit: int
     ) -> list[Sending]:
         """Return sendings, the newest first; without an owner those of everybody."""
-        query = select(SendingRow).order_by(SendingRow.id.desc()).limit(limit)
+        # Its numbers may be purged a moment before its words are.
+        is_counted = exists().where(BatchRow.id == SendingRow.id)
+        query = select(SendingRow).where(is_counted).order_by(SendingRow.id.desc()).limit(limit)
         if owner_id is not None:
             query = query.where(SendingRow.owner_id == owner_id)
         if before is not None:
