@@ -13,6 +13,7 @@ from uuid import UUID
 from tasuki.core.clock import Clock
 from tasuki.core.errors import TasukiError
 from tasuki.core.ids import new_id
+from tasuki.core.logging import get_logger
 from tasuki.core.notices import Notices
 from tasuki.core.together import Together
 from tasuki.mail.addresses import check_address, check_sender
@@ -26,6 +27,8 @@ from tasuki.mail.transport import Transport
 from tasuki.tasks import Fatal
 from tasuki.tasks.errors import LeaseLost
 from tasuki.tasks.service import DISPATCH_KEY, batch_key
+
+log = get_logger(__name__)
 
 _MOST_TOGETHER = 200
 # Many connections at once finish close together, and share a commit if it waits for them.
@@ -148,12 +151,21 @@ class Sender:
             raise
         except TasukiError as exc:
             said = exc
+        except Exception:
+            log.exception("mail_not_handed_over", mail_id=str(held.id))
+            said = self._broken(held)
         try:
             end = end_of(held, said)
             await self._ends.do(end)
         finally:
             self._leaving.discard(held.id)
         return end, None if isinstance(said, str) else said
+
+    def _broken(self, held: Held) -> TasukiError:
+        """Return what it means that our own code failed: the next attempt would fail as well."""
+        if held.id in self._leaving:
+            return MailUnknown("Something broke on our side after the content had left.")
+        return Fatal("Something broke on our side.")
 
     async def _about_to_leave(self, held: Held) -> None:
         if not await self._marks.do(held):
