@@ -13,7 +13,15 @@ from support.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-PLACES = ("queues", "workers", "schedules", "failures", "connections", "announce")
+PLACES = (
+    "queues",
+    "workers",
+    "schedules",
+    "failures",
+    "connections",
+    "announce",
+    "suppressions",
+)
 
 
 def row_of(page: Page, table: str, text: str | re.Pattern[str]) -> Locator:
