@@ -269,7 +269,7 @@ def refuse(faults: Sequence[Fault]) -> None:
     first = faults[0]
     raise ValidationFailed(
         f"email_list: {len(faults)} of them cannot be written to, e.g. "
-        f"[{first.index}] {first.email[:80]!r}: {first.why}. "
+        f"[{first.index}]: {first.why.rstrip('.')}. "
         "Mend the list, or send `skip_faulty: true` to leave them out.",
         errors=errors,
     )
