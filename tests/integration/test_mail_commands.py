@@ -9,9 +9,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-import redis.asyncio as redis
 
-from support.mailing import SEND_BULK, Post, posting
+from support.mailing import SEND_BULK, Post, posting_on
 from support.servers import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,14 +21,9 @@ NOBODY = "550 5.1.1 nobody"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
-    database_url = await servers.create_database()
-    async with redis.Redis.from_url(servers.redis_url) as client:
-        await client.flushall()
-    async with posting(
-        database_url, servers.redis_url, tmp_path_factory.mktemp("post")
-    ) as running:
+    folder = tmp_path_factory.mktemp("post")
+    async with posting_on(servers, folder) as running:
         yield running
-    await servers.drop_database(database_url)
 
 
 async def typed(post: Post, *words: str, code: int = 0, stdin: str | None = None) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import redis.asyncio as redis
 
 from support.client import Client
-from support.mailing import SEND_BULK, Post, posting
+from support.mailing import SEND_BULK, Post, posting, posting_on
 from support.servers import Servers
 from support.smtp import LOST, RESET
 from support.waiting import wait_until
@@ -23,13 +22,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
-    database_url = await servers.create_database()
-    async with redis.Redis.from_url(servers.redis_url) as client:
-        await client.flushall()
     folder = tmp_path_factory.mktemp("post")
-    async with posting(database_url, servers.redis_url, folder, bulk_most=1_000) as running:
+    async with posting_on(servers, folder, bulk_most=1_000) as running:
         yield running
-    await servers.drop_database(database_url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

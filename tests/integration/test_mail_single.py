@@ -8,10 +8,9 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-import redis.asyncio as redis
 
 from support.client import Client
-from support.mailing import SEND, SEND_LOCAL, Post, posting
+from support.mailing import SEND, SEND_LOCAL, Post, posting_on
 from support.servers import Servers
 from support.smtp import LOST, RESET, SILENT
 from support.waiting import wait_until
@@ -26,14 +25,9 @@ STAGES = ("connect", "EHLO", "MAIL", "RCPT", "DATA", "dot")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
-    database_url = await servers.create_database()
-    async with redis.Redis.from_url(servers.redis_url) as client:
-        await client.flushall()
     folder = tmp_path_factory.mktemp("post")
-    settings = {"timeout_s": 0.5, "per_user_an_hour": 60}
-    async with posting(database_url, servers.redis_url, folder, **settings) as running:
+    async with posting_on(servers, folder, timeout_s=0.5, per_user_an_hour=60) as running:
         yield running
-    await servers.drop_database(database_url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from support.client import Client
-from support.mailing import Post, posting
+from support.mailing import Post, posting_on
 from support.servers import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,13 +24,9 @@ numbers = itertools.count(1)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
-    database_url = await servers.create_database()
     folder = tmp_path_factory.mktemp("post")
-    async with posting(
-        database_url, servers.redis_url, folder, timeout_s=20, per_user_an_hour=5
-    ) as running:
+    async with posting_on(servers, folder, timeout_s=20, per_user_an_hour=5) as running:
         yield running
-    await servers.drop_database(database_url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

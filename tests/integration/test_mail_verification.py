@@ -8,12 +8,11 @@ from email.message import EmailMessage
 import httpx
 import pytest
 import pytest_asyncio
-import redis.asyncio as redis
 from playwright.async_api import expect
 
 from support.browser import running_chromium, window
 from support.client import Client
-from support.mailing import SEND, Post, posting
+from support.mailing import SEND, Post, posting_on
 from support.servers import Servers
 from support.system import ADMIN_PASSWORD
 from support.waiting import wait_until
@@ -28,14 +27,9 @@ ME = "/api/v1/auth/me"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
-    database_url = await servers.create_database()
-    async with redis.Redis.from_url(servers.redis_url) as client:
-        await client.flushall()
-    async with posting(
-        database_url, servers.redis_url, tmp_path_factory.mktemp("post")
-    ) as running:
+    folder = tmp_path_factory.mktemp("post")
+    async with posting_on(servers, folder) as running:
         yield running
-    await servers.drop_database(database_url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

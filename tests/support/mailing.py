@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import redis.asyncio as redis
+
 from support.client import Client
 from support.live import Live, live_settings, running_live
+from support.servers import Servers
 from support.smtp import Sink, smtp_sink
 from support.waiting import wait_until
 from tasuki.mail.settings import MailSettings
@@ -88,3 +91,14 @@ async def posting(
         own = live_settings(database_url, redis_url, folder).model_copy(update={"mail": mail})
         async with running_live(own) as live:
             yield Post(live, sink)
+
+
+@asynccontextmanager
+async def posting_on(servers: Servers, folder: Path, **settings: Any) -> AsyncGenerator[Post]:
+    """Run both on a database of their own and an empty Valkey while the block runs."""
+    database_url = await servers.create_database()
+    async with redis.Redis.from_url(servers.redis_url) as client:
+        await client.flushall()
+    async with posting(database_url, servers.redis_url, folder, **settings) as running:
+        yield running
+    await servers.drop_database(database_url)
