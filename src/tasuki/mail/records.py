@@ -21,8 +21,6 @@ IfUnknown = Literal["again", "leave"]
 Reason = Literal["rejected", "unsubscribed", "by_hand"]
 """Why an address is written to no more; who unsubscribed still gets what is not sent to many."""
 
-WAITING: tuple[MailState, ...] = ("queued", "sending", "deferred")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MailHandle:

@@ -124,10 +124,6 @@ class Sender:
             handing.cancel()
             raise
 
-    async def close(self) -> None:
-        """Say goodbye to the mail system."""
-        await self._transport.close()
-
     async def _hand_over(
         self,
         held: Held,

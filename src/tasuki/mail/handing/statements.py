@@ -12,6 +12,14 @@ UNIT = "recipients"
 
 _HELD = "id, token, recipient, attempts, if_unknown, give_up_at <= now() AS is_last"
 
+# A suppressed one (``reason``) ends here.
+_HOLD = """state = CASE WHEN reason IS NULL THEN 'sending' ELSE 'suppressed' END,
+    answer = CASE WHEN reason IS NULL THEN answer ELSE reason END,
+    ended_at = CASE WHEN reason IS NULL THEN NULL ELSE now() END,
+    purge_at = CASE WHEN reason IS NULL THEN NULL
+        ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END,
+    token = CAST(:token AS uuid), content_at = NULL"""
+
 # One that failed is taken up again by a replay of its task, with a new term.
 HOLD_ONE = f"""
 WITH found AS (
@@ -25,14 +33,10 @@ WITH found AS (
     FOR UPDATE
 )
 UPDATE mails
-SET state = CASE WHEN reason IS NULL THEN 'sending' ELSE 'suppressed' END,
-    answer = CASE WHEN reason IS NULL THEN answer ELSE reason END,
-    ended_at = CASE WHEN reason IS NULL THEN NULL ELSE now() END,
-    purge_at = CASE WHEN reason IS NULL THEN NULL
-        ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END,
+SET {_HOLD},
     give_up_at = CASE WHEN state = 'failed'
         THEN now() + CAST(:retry_for_s AS float8) * interval '1 second' ELSE give_up_at END,
-    token = CAST(:token AS uuid), task_id = :task_id, content_at = NULL, attempts = attempts + 1
+    task_id = :task_id, attempts = attempts + 1
 FROM found WHERE mails.id = found.id
 RETURNING {_HELD.replace("id,", "mails.id,", 1)}, state
 """  # noqa: S608  # put together from constants only
@@ -105,12 +109,7 @@ WITH due AS (
     FOR UPDATE OF m SKIP LOCKED
 ), held AS (
     UPDATE mails
-    SET state = CASE WHEN reason IS NULL THEN 'sending' ELSE 'suppressed' END,
-        answer = CASE WHEN reason IS NULL THEN answer ELSE reason END,
-        ended_at = CASE WHEN reason IS NULL THEN NULL ELSE now() END,
-        purge_at = CASE WHEN reason IS NULL THEN NULL
-            ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END,
-        token = CAST(:token AS uuid), content_at = NULL,
+    SET {_HOLD},
         attempts = attempts + (reason IS NULL)::int
     FROM due WHERE mails.id = due.id
     RETURNING {_HELD.replace("id,", "mails.id,", 1)}, state, batch_id
