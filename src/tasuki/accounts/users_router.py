@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from tasuki.accounts.schemas import UserIn, UserOut, UserPatch
 from tasuki.accounts.users import UserService
 from tasuki.web.depends import AdminUser, DbSession, provided
-from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, read_cursor, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, next_cursor, read_cursor
 from tasuki.web.problem import ProblemRoute
 
 users_router = APIRouter(prefix="/users", tags=["users"], route_class=ProblemRoute)
@@ -31,8 +31,7 @@ async def list_users(
     after = 0 if cursor is None else _id_in(cursor)
     found = await users.page(session, after=after, limit=limit + 1)
     shown = [UserOut.of(user) for user in found[:limit]]
-    has_more = len(found) > limit
-    return Page(items=shown, next=write_cursor(shown[-1].id) if has_more else None)
+    return Page(items=shown, next=next_cursor(found, limit, lambda user: user.id))
 
 
 @users_router.post("", status_code=HTTPStatus.CREATED)

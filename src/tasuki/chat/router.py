@@ -11,7 +11,7 @@ from tasuki.chat.service import ChatService
 from tasuki.chat.sockets import open_room
 from tasuki.realtime.sockets import add_sockets
 from tasuki.web.depends import CurrentUser, DbSession, provided
-from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, read_cursor, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, bad_cursor, next_cursor, read_cursor
 from tasuki.web.problem import ProblemRoute
 
 router = APIRouter(tags=["chat"], route_class=ProblemRoute)
@@ -31,7 +31,7 @@ async def list_rooms(
     found = await chat.rooms(session, user, after=after, limit=limit + 1)
     return Page(
         items=[RoomOut.model_validate(room) for room in found[:limit]],
-        next=write_cursor(found[limit - 1].name) if len(found) > limit else None,
+        next=next_cursor(found, limit, lambda room: room.name),
     )
 
 
@@ -62,7 +62,7 @@ async def list_members(
     found = await chat.members(session, user, name, after=after, limit=limit + 1)
     return Page(
         items=[MemberOut.model_validate(member) for member in found[:limit]],
-        next=write_cursor(found[limit - 1].user_id) if len(found) > limit else None,
+        next=next_cursor(found, limit, lambda member: member.user_id),
     )
 
 

@@ -1,7 +1,7 @@
 """Exports over HTTP: rows as a download, as a task, and the file of an earlier download."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -21,7 +21,7 @@ from tasuki.web.audit import Auditor
 from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, provided
 from tasuki.web.downloads import file_response
 from tasuki.web.late import LateResponse, LateRoute
-from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, next_cursor
 from tasuki.web.principal import Principal
 
 router = APIRouter(prefix="/exports", tags=["exports"], route_class=LateRoute)
@@ -61,7 +61,7 @@ async def list_runs(
 ) -> Page[ExportRunOut]:
     """List your downloads that can still be fetched again, newest first."""
     found = await exports.runs(session, user, before=read_id(cursor), limit=limit + 1)
-    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    more = next_cursor(found, limit, lambda run: run.id)
     return Page(items=[ExportRunOut.of(run) for run in found[:limit]], next=more)
 
 
@@ -168,11 +168,7 @@ async def order_export(
         filters=filters,
         limit=order.limit,
     )
-    args = order.model_dump(exclude={"mail_me"}) | {
-        "dataset": dataset,
-        "rows_of": query.owner_id,
-        "filters": {name: value for name, value in filters.items() if name != declared.owner},
-    }
+    args = _task_args(query, filters, **order.model_dump(exclude={"mail_me", "filters"}))
     task = run_export.having(owner_id=user.id, idempotency_key=key)
     handle = await orders.enqueue(
         task,
@@ -187,6 +183,15 @@ async def order_export(
     return TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
 
 
+def _task_args(query: ExportQuery, filters: dict[str, list[str]], **asked: Any) -> dict[str, Any]:
+    """Return the arguments of an export as a task; whose rows was decided, and is no filter."""
+    return asked | {
+        "dataset": query.dataset.name,
+        "rows_of": query.owner_id,
+        "filters": {name: given for name, given in filters.items() if name != query.dataset.owner},
+    }
+
+
 async def _as_a_task(
     session: DbSession,
     tasks: TaskService,
@@ -197,17 +202,16 @@ async def _as_a_task(
     filename: str | None,
 ) -> Response:
     """Order an export as a task, as the caller prefers."""
-    args = {
-        "dataset": query.dataset.name,
-        "rows_of": query.owner_id,
-        "format": form.format,
-        "profile": form.profile,
-        "columns": list(query.columns),
-        "sort": [f"-{name}" if is_descending else name for name, is_descending in query.sort],
-        "filters": {name: given for name, given in filters.items() if name != query.dataset.owner},
-        "limit": query.limit,
-        "filename": filename,
-    }
+    args = _task_args(
+        query,
+        filters,
+        format=form.format,
+        profile=form.profile,
+        columns=list(query.columns),
+        sort=[f"-{name}" if is_descending else name for name, is_descending in query.sort],
+        limit=query.limit,
+        filename=filename,
+    )
     handle = await tasks.enqueue(session, run_export.having(owner_id=user.id), args)
     record = TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
     return Response(

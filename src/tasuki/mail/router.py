@@ -20,7 +20,7 @@ from tasuki.web.depends import (
     body_instead_of_query,
     provided,
 )
-from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, next_cursor
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
 
@@ -103,10 +103,9 @@ async def list_mails(
         before=read_id(cursor),
         limit=limit + 1,
     )
-    shown = found[:limit]
     return Page(
-        items=[MailOut.model_validate(record) for record in shown],
-        next=write_cursor(shown[-1].id) if len(found) > limit else None,
+        items=[MailOut.model_validate(record) for record in found[:limit]],
+        next=next_cursor(found, limit, lambda one: one.id),
     )
 
 

@@ -12,7 +12,7 @@ from tasuki.notifications.service import NotificationService, Place
 from tasuki.notifications.sockets import open_session
 from tasuki.realtime.sockets import add_sockets
 from tasuki.web.depends import AdminUser, CurrentUser, DbSession, provided
-from tasuki.web.paging import Cursor, Limit, bad_cursor, read_cursor, write_cursor
+from tasuki.web.paging import Cursor, Limit, bad_cursor, next_cursor, read_cursor
 from tasuki.web.problem import ProblemRoute
 
 router = APIRouter(tags=["notifications"], route_class=ProblemRoute)
@@ -48,13 +48,9 @@ async def inbox(
     """List what you were told, newest first, and count what you have not read."""
     before = None if cursor is None else _place_in(cursor)
     found = await notifications.inbox(session, user.id, before=before, limit=limit + 1)
-    shown = found[:limit]
-    is_more = len(found) > limit
     return Inbox(
-        items=[NotificationOut.of(told) for told in shown],
-        next=write_cursor(f"{shown[-1].created_at.isoformat()} {shown[-1].id}")
-        if is_more
-        else None,
+        items=[NotificationOut.of(told) for told in found[:limit]],
+        next=next_cursor(found, limit, lambda told: f"{told.created_at.isoformat()} {told.id}"),
         unread=await notifications.unread(session, user.id),
     )
 

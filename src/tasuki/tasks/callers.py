@@ -11,7 +11,7 @@ from tasuki.tasks.records import TaskRecord
 from tasuki.tasks.schemas import TaskOut
 from tasuki.web.depends import CurrentUser, provided, recheck
 from tasuki.web.draining import Draining
-from tasuki.web.paging import Page, bad_cursor, read_cursor, write_cursor
+from tasuki.web.paging import Page, bad_cursor, next_cursor, read_cursor
 from tasuki.web.principal import Principal
 
 
@@ -40,11 +40,9 @@ def page_of(found: Sequence[TaskRecord], limit: int) -> Page[TaskOut]:
     Args:
         found: One more than belong on the page, if there are more.
     """
-    shown = found[:limit]
-    is_more = len(found) > limit
     return Page(
-        items=[TaskOut.of(record) for record in shown],
-        next=write_cursor(shown[-1].id) if is_more else None,
+        items=[TaskOut.of(record) for record in found[:limit]],
+        next=next_cursor(found, limit, lambda record: record.id),
     )
 
 

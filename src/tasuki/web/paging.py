@@ -6,6 +6,7 @@ meanwhile neither repeat nor vanish.
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field
 from tasuki.core.errors import ValidationFailed
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 MAX_PAGE = 200
 
@@ -32,6 +34,16 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items on a page.")]
 def write_cursor(key: object) -> str:
     """Return the cursor that continues after the row with this sort key."""
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def next_cursor(found: Sequence[Row], limit: int, key: Callable[[Row], object]) -> str | None:
+    """Return the cursor that continues after a page, if there is more.
+
+    Args:
+        found: One row more than belong on the page, if there are so many.
+        key: What the rows are in the order of.
+    """
+    return write_cursor(key(found[limit - 1])) if len(found) > limit else None
 
 
 def read_cursor(cursor: str) -> str:

@@ -14,7 +14,7 @@ from tasuki.tasks.callers import read_id
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import AdminUser, CurrentUser, DbSession, provided
 from tasuki.web.downloads import disposition
-from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, next_cursor
 from tasuki.web.problem import ProblemRoute
 
 router = APIRouter(prefix="/mail", tags=["mail"], route_class=ProblemRoute)
@@ -60,10 +60,9 @@ async def list_caught(
     found = await caught.page(
         session, recipient=recipient, before=read_id(cursor), limit=limit + 1
     )
-    shown = found[:limit]
     return Page(
-        items=[CaughtMailOut.model_validate(mail) for mail in shown],
-        next=write_cursor(shown[-1].id) if len(found) > limit else None,
+        items=[CaughtMailOut.model_validate(mail) for mail in found[:limit]],
+        next=next_cursor(found, limit, lambda one: one.id),
     )
 
 

@@ -30,7 +30,7 @@ from tasuki.web.depends import (
     provided,
 )
 from tasuki.web.links import LinkBase
-from tasuki.web.paging import Cursor, Limit, Page, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, next_cursor
 from tasuki.web.principal import Principal
 from tasuki.web.problem import ProblemRoute
 
@@ -100,10 +100,9 @@ async def list_sendings(
     found = await sendings.page(
         session, owner_id=owner_filter(user), before=read_id(cursor), limit=limit + 1
     )
-    shown = found[:limit]
     return Page(
-        items=[await _out(session, batches, sending) for sending in shown],
-        next=write_cursor(shown[-1].id) if len(found) > limit else None,
+        items=[await _out(session, batches, sending) for sending in found[:limit]],
+        next=next_cursor(found, limit, lambda one: one.id),
     )
 
 
@@ -137,10 +136,9 @@ async def list_recipients(
     found = await sendings.recipients(
         session, batch_id, state=state, after=read_id(cursor), limit=limit + 1
     )
-    shown = found[:limit]
     return Page(
-        items=[RecipientOut.of(recipient) for recipient in shown],
-        next=write_cursor(shown[-1].id) if len(found) > limit else None,
+        items=[RecipientOut.of(recipient) for recipient in found[:limit]],
+        next=next_cursor(found, limit, lambda one: one.id),
     )
 
 

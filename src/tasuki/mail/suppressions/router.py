@@ -9,7 +9,7 @@ from tasuki.mail.suppressions.schemas import SuppressionIn, SuppressionOut
 from tasuki.mail.suppressions.service import SuppressionService
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import AdminUser, DbSession, provided
-from tasuki.web.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from tasuki.web.paging import Cursor, Limit, Page, next_cursor, read_cursor
 from tasuki.web.problem import ProblemRoute
 
 router = APIRouter(prefix="/mail/suppressions", tags=["mail"], route_class=ProblemRoute)
@@ -30,10 +30,9 @@ async def list_suppressions(
     """List the addresses that are written to no more, in their order."""
     after = None if cursor is None else read_cursor(cursor)
     found = await suppressions.page(session, after=after, starts_with=starts_with, limit=limit + 1)
-    shown = found[:limit]
     return Page(
-        items=[SuppressionOut.model_validate(one) for one in shown],
-        next=write_cursor(shown[-1].address) if len(found) > limit else None,
+        items=[SuppressionOut.model_validate(one) for one in found[:limit]],
+        next=next_cursor(found, limit, lambda one: one.address),
     )
 
 
