@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import asyncpg
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException
 
 from support import jobs
 from support.client import Client
@@ -16,6 +16,7 @@ from tasuki import Tasuki
 from tasuki.core.errors import ValidationFailed
 from tasuki.web.depends import DbSession
 from tasuki.web.problem import ProblemRoute
+from tasuki.wiring.web import create_app
 
 FAIL_AT_COMMIT = """
 CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -105,3 +106,41 @@ async def test_users_of_an_application_of_ones_own_have_an_inbox(host: Client) -
 
     assert told["unread"] == 0
     assert [one["broadcast"] for one in inbox["items"]] == [True, False]
+
+
+async def test_a_status_that_a_route_of_ones_own_raises_is_kept(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
+    """A 503 that comes as a 500 is not tried again, and one without `Retry-After` too early."""
+    tasuki = Tasuki(live_settings(database_url, redis_url, tmp_path))
+    app = create_app(tasuki)
+    codes = {
+        204: None,
+        400: "bad_request",
+        409: "conflict",
+        418: "im_a_teapot",
+        422: "validation_failed",
+        429: "rate_limited",
+        499: "status_499",
+        500: "internal_error",
+        502: "bad_gateway",
+        503: "unavailable",
+    }
+
+    @app.get("/own/{status}")
+    async def fail(status: int) -> None:
+        raise HTTPException(status, "not now", {"Retry-After": "7"})
+
+    async with serving(app, tasuki) as url, Client(base_url=url, timeout=20) as client:
+        answers = {status: await client.get(f"/own/{status}") for status in codes}
+
+    assert {status: answer.status_code for status, answer in answers.items()} == {
+        status: status for status in codes
+    }
+    assert {answer.headers["retry-after"] for answer in answers.values()} == {"7"}
+    assert answers.pop(204).content == b""
+    for status, answer in answers.items():
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (problem["status"], problem["code"]) == (status, codes[status])
+        assert problem["detail"] == "not now"

@@ -14,7 +14,7 @@ from starlette.responses import Response
 import tasuki.ui
 from tasuki.ui import PAGES, mount_console
 from tasuki.web.middleware import SecurityHeaders
-from tasuki.web.problem import error_of, problem_response
+from tasuki.web.problem import status_response
 
 STATIC = Path(tasuki.ui.__file__).parent / "static"
 FILES = sorted(str(file.relative_to(STATIC)) for file in STATIC.rglob("*") if file.is_file())
@@ -28,7 +28,8 @@ MEDIA_TYPES = {
 
 
 async def _as_problem(_: Request, exc: Exception) -> Response:
-    return problem_response(error_of(exc))
+    assert isinstance(exc, HTTPException)
+    return status_response(exc)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -21,14 +21,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tasuki.core.errors import (
     BodyTooLarge,
+    Conflict,
     Forbidden,
     MethodNotAllowed,
     NotAuthenticated,
     NotFound,
+    RateLimited,
     TasukiError,
+    Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
 )
+from tasuki.core.jsontext import dump
 from tasuki.core.logging import get_logger
 from tasuki.web.bodylimit import limited
 from tasuki.web.depends import registry_of
@@ -38,7 +42,7 @@ from tasuki.web.settings import WebSettings
 log = get_logger(__name__)
 
 _ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {
-    400: ValidationFailed,
+    400: ValidationFailed,  # so FastAPI calls a body that it cannot read
     401: NotAuthenticated,
     403: Forbidden,
     404: NotFound,
@@ -46,6 +50,21 @@ _ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {
     413: BodyTooLarge,
     415: UnsupportedMediaType,
 }
+_KINDS: tuple[type[TasukiError], ...] = (
+    NotAuthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    RateLimited,
+    TasukiError,
+    Unavailable,
+)
+_KIND_OF_STATUS = {int(kind.status): kind for kind in _KINDS}
+_WITHOUT_A_BODY = frozenset({204, 205, 304})  # RFC 9110, 15.3.5, 15.3.6, 15.4.5
 
 
 class FieldFault(BaseModel):
@@ -75,26 +94,43 @@ class ProblemResponse(JSONResponse):
 
 def problem_response(error: TasukiError) -> ProblemResponse:
     """Return the HTTP face of an error; what is our fault is logged under its id."""
-    error_id = uuid4().hex
     problem = Problem(
         type=f"urn:tasuki:error:{error.code}",
         title=error.title,
         status=error.status,
         detail=error.detail,
         code=error.code,
-        error_id=error_id,
+        error_id=uuid4().hex,
         errors=getattr(error, "errors", None) or None,
     )
-    headers = {"Cache-Control": "no-store"}
+    headers = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("request_failed", code=error.code, error_id=error_id, exc_info=error)
-    return ProblemResponse(
-        problem.model_dump(exclude_none=True), status_code=error.status, headers=headers
+    return _response(problem, headers, cause=error)
+
+
+def status_response(exc: StarletteHTTPException) -> Response:
+    """Return the HTTP face of a status that an application of our own raised; all of it is kept.
+
+    For a status without an error of ours, ``code`` is the status in words: ``im_a_teapot``.
+    """
+    headers = dict(exc.headers or {})
+    if exc.status_code in _WITHOUT_A_BODY:
+        return Response(status_code=exc.status_code, headers=headers)
+    detail = exc.detail if isinstance(exc.detail, str) else dump(exc.detail)
+    kind = _KIND_OF_STATUS.get(exc.status_code)
+    if kind is not None:
+        response = problem_response(kind(detail))
+        response.headers.update(headers)
+        return response
+    title = _title_of(exc.status_code)
+    code = title.lower().replace("'", "").replace(" ", "_").replace("-", "_")
+    problem = Problem(
+        title=title, status=exc.status_code, detail=detail, code=code, error_id=uuid4().hex
     )
+    return _response(problem, headers, cause=exc)
 
 
 def error_of(exc: Exception) -> TasukiError:
@@ -103,12 +139,8 @@ def error_of(exc: Exception) -> TasukiError:
         return exc
     if isinstance(exc, RequestValidationError):
         return _validation_failed(exc)
-    if isinstance(exc, HTTPException | StarletteHTTPException):
-        kind = _ERRORS_OF_STATUS.get(exc.status_code)
-        if kind is not None:
-            return kind(str(exc.detail))
-        if exc.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return ValidationFailed(str(exc.detail))
+    if isinstance(exc, StarletteHTTPException) and is_known(exc):
+        return _ERRORS_OF_STATUS[exc.status_code](str(exc.detail))
     internal = TasukiError("Something broke on our side; the error id finds it in the logs.")
     internal.__cause__ = exc
     return internal
@@ -164,6 +196,23 @@ class ProblemRoute(APIRoute):
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the endpoint and send what it returned; an error may still be raised."""
         await super().handle(scope, receive, send)
+
+
+def _response(problem: Problem, headers: dict[str, str], *, cause: Exception) -> ProblemResponse:
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request_failed", code=problem.code, error_id=problem.error_id, exc_info=cause)
+    return ProblemResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=problem.status,
+        headers={"Cache-Control": "no-store", **headers},
+    )
+
+
+def _title_of(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # one that nobody has registered
+        return f"Status {status}"
 
 
 def _validation_failed(exc: RequestValidationError) -> ValidationFailed:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tasuki.ui import mount_console
 from tasuki.web.accesslog import AccessLog
 from tasuki.web.middleware import SecurityHeaders
-from tasuki.web.problem import error_of, problem_response
+from tasuki.web.problem import error_of, problem_response, status_response
 from tasuki.web.requestid import RequestId
 from tasuki.web.server import allow_many_connections, listen, serve
 from tasuki.wiring.metrics import build_metrics
@@ -28,7 +28,7 @@ def create_app(tasuki: Tasuki) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_exception_handler(HTTPException, _as_problem)
+    app.add_exception_handler(HTTPException, _as_asked)  # type: ignore[arg-type]  # only those
     app.add_exception_handler(Exception, _as_problem)
     tasuki.install(app)
     app.include_router(build_probes(tasuki))
@@ -60,6 +60,10 @@ def run_web(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         on_leave=tasuki.leave,
         on_stop=tasuki.stop_streams,
     )
+
+
+async def _as_asked(_: Request, exc: HTTPException) -> Response:
+    return status_response(exc)
 
 
 async def _as_problem(_: Request, exc: Exception) -> Response:
