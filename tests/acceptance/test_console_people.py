@@ -12,6 +12,7 @@ from playwright.async_api import Locator, Page, WebSocketRoute, expect
 
 from support.client import Client
 from support.console import HOSTILE, SAY, Window, heading, lines, make_room, open_room, order, say
+from support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -258,6 +259,42 @@ async def test_two_people_talk_also_in_japanese(console: Window, person: str, fr
         row = theirs.get_by_label("Rooms").get_by_role("listitem").filter(has_text=room)
         await expect(row).to_contain_text("1 new")
         await expect(row).to_contain_text("3 messages")
+
+
+async def test_who_came_in_stands_above_what_they_said_though_it_is_heard_later(
+    console: Window, person: str, friend: str
+) -> None:
+    """What is said goes a shorter way; a greeting from nobody, who comes in then, confuses."""
+    held: list[str | bytes] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_back(message: str | bytes) -> None:
+            if json.loads(message)["type"] == "user_joined":
+                held.append(message)
+                return
+            socket.send(message)
+            if json.loads(message)["type"] == "chat":
+                for late in held:
+                    socket.send(late)
+
+        server.on_message(pass_back)
+
+    async with console(person) as mine, console(friend) as theirs:
+        await mine.route_web_socket(re.compile("/ws/chat/"), between)
+        room = await make_room(mine, public=True)
+        await open_room(mine, room)
+        await open_room(theirs, room)
+        await until(lambda: len(held) == 2, within=15, what="both have come in")
+        await say(theirs, "Good morning")
+
+        log = mine.get_by_role("log").get_by_role("listitem")
+        came_in, said = f"{friend} came in", "Good morning"
+        await expect(log).to_contain_text([re.compile("."), came_in, said])
+        held.clear()
+        await say(theirs, "Anybody here?")
+        await expect(log).to_contain_text([re.compile("."), came_in, said, "Anybody here?"])
 
 
 async def test_an_admin_ends_a_connection_and_nothing_that_was_said_is_lost_or_doubled(

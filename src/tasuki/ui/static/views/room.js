@@ -90,8 +90,7 @@ function roomPage(about, { signal, go }) {
 
   function comeAndGo(frame) {
     if (frame.user_id === user.get()?.id) return;
-    const line = { ...frame, after: talk.said.at(-1)?.seq ?? 0 };
-    passed = [...passed, line].slice(-MOST_PASSED);
+    passed = [...passed, frame].slice(-MOST_PASSED);
     show();
   }
 

@@ -21,10 +21,10 @@ export function roomLines(on) {
     pendingNode: pendingList,
     /**
      * @param {import("../room.js").Room} room
-     * @param {any[]} passed who came and left, each with the `seq` it came after
+     * @param {any[]} passed who came and left, in the order this was heard
      */
     show(room, passed) {
-      showLines(linesOf(room.said, passed));
+      showLines(linesOf(room, passed));
       const isOpen = room.socket?.isOpen ?? false;
       showPending(room.pending.map((one) => ({ ...one, isOpen })));
       pendingList.hidden = room.pending.length === 0;
@@ -32,39 +32,45 @@ export function roomLines(on) {
   };
 }
 
-function linesOf(said, passed) {
+function linesOf(room, passed) {
   const lines = [];
-  const coming = passed.filter((one) => one.after >= (said[0]?.seq ?? 0));
   let before = null;
   let shownDay = "";
-  for (const one of said) {
-    if (letPass(lines, coming, one.seq)) before = null;
+  for (const one of inTheirOrder(room, passed)) {
     const date = day(one.timestamp);
     if (date !== shownDay) lines.push({ key: date, kind: "day", date });
-    const follows = date === shownDay && isGoingOn(before, one);
-    lines.push({ key: String(one.seq), kind: "said", follows, ...one });
-    before = one;
+    const isSaid = "seq" in one;
+    if (isSaid) {
+      const follows = date === shownDay && isGoingOn(before, one);
+      lines.push({ key: String(one.seq), kind: "said", follows, ...one });
+    } else lines.push({ key: `${one.type} ${one.user_id} ${one.timestamp}`, kind: "passed", ...one });
+    before = isSaid ? one : null;
     shownDay = date;
   }
-  letPass(lines, coming, Infinity);
   return lines;
 }
 
-/** Add those who came and left before a message. */
-function letPass(lines, coming, seq) {
-  const count = coming.findIndex((one) => one.after >= seq);
-  const now = coming.splice(0, count < 0 ? coming.length : count);
-  for (const one of now) {
-    lines.push({ key: `${one.type} ${one.user_id} ${one.timestamp}`, kind: "passed", ...one });
+/**
+ * Go through what was said and who came and left, as it happened. The latter is heard by another
+ * way, and perhaps after what somebody said as soon as they were in.
+ */
+function* inTheirOrder({ said, before: earlier }, passed) {
+  const begin = earlier && said.length > 0 ? at(said[0]) : 0; // what was before is not shown yet
+  const coming = passed.filter((one) => at(one) >= begin).sort((one, two) => at(one) - at(two));
+  let next = 0;
+  for (const one of said) {
+    for (; next < coming.length && at(coming[next]) <= at(one); next += 1) yield coming[next];
+    yield one;
   }
-  return now.length > 0;
+  yield* coming.slice(next);
+}
+
+function at({ timestamp }) {
+  return Date.parse(timestamp);
 }
 
 function isGoingOn(before, one) {
-  return (
-    before?.user_id === one.user_id &&
-    Date.parse(one.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS
-  );
+  return before?.user_id === one.user_id && at(one) - at(before) < TOGETHER_MS;
 }
 
 function make(line) {
