@@ -10,6 +10,7 @@ from support.live import Live
 from support.mail import message
 from support.smtp import LOST, RESET, SILENT, Sink, smtp_sink
 from support.tls import Authority
+from support.waiting import until
 from tasuki.core.errors import TasukiError
 from tasuki.mail.errors import MailDeferred, MailRejected, MailUnknown, MailUnreachable
 from tasuki.mail.message import message_id
@@ -85,17 +86,50 @@ async def test_one_connection_carries_many_messages() -> None:
     assert sink.recipients == [f"reader{number}@example.org" for number in range(5)]
 
 
-async def test_a_connection_that_was_closed_meanwhile_costs_no_message() -> None:
+@pytest.mark.parametrize("said", [RESET, "421 4.7.0 too many over this one"])
+async def test_a_connection_that_was_closed_meanwhile_costs_no_message(said: str) -> None:
     """Servers hang up on the idle; nothing was taken, so the message simply begins anew."""
     async with smtp_sink() as sink:
         transport = SmtpTransport(settings(sink))
         await transport.send(message("one@example.org"))
-        sink.script["MAIL"] = [RESET]
+        sink.script["MAIL"] = [said]
         await transport.send(message("two@example.org"))
         await transport.close()
 
     assert sink.connections == 2
     assert sink.recipients == ["one@example.org", "two@example.org"]
+
+
+async def test_a_connection_that_is_idle_is_ended_with_a_goodbye() -> None:
+    """A mail system that is left without a word holds a place for minutes, and logs a fault."""
+    async with smtp_sink() as sink:
+        transport = SmtpTransport(settings(sink), idle_s=0.05)
+        await transport.send(message("one@example.org"))
+        await until(lambda: sink.seen["QUIT"] == 1, within=5, what="the goodbye")
+        await transport.send(message("two@example.org"))
+        await transport.close()
+
+    assert (sink.connections, sink.seen["QUIT"]) == (2, 2)
+    assert sink.recipients == ["one@example.org", "two@example.org"]
+
+
+async def test_any_answer_of_its_class_says_that_a_message_was_taken() -> None:
+    """By the first digit alone (RFC 5321, 4.3.2); sending again would make a double."""
+    async with smtp_sink() as sink:
+        transport = SmtpTransport(settings(sink))
+        sink.script["dot"] = ["252 2.0.0 taken, in our way"]
+
+        assert (await transport.send(message())).startswith("252")
+        await transport.close()
+
+
+async def test_a_broken_setting_of_ours_is_no_fault_of_a_message(tmp_path: Path) -> None:
+    """Who may vouch is not there: an operator mends it, and then the message goes."""
+    async with smtp_sink() as sink:
+        missing = settings(sink, tls="starttls", ca_file=tmp_path / "missing.pem")
+
+        with pytest.raises(MailUnreachable, match="No such file"):
+            await SmtpTransport(missing).send(message())
 
 
 async def test_as_many_connections_as_allowed_work_at_once() -> None:

@@ -118,6 +118,12 @@ class _Handler:
             self._sink.recipients += envelope.rcpt_tos
         return await _act(server, RESET if wanted == LOST else wanted) or "250 2.0.0 taken"
 
+    async def handle_QUIT(  # noqa: N802  # the library's name
+        self, _server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        self._sink.seen["QUIT"] += 1
+        return "221 bye"
+
     async def _do(self, server: SMTP, stage: str) -> str | None:
         return await _act(server, self._sink.next(stage))
 

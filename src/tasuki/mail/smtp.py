@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import re
 import ssl
-import time
 from collections import deque
 from collections.abc import AsyncGenerator
 
@@ -18,7 +17,9 @@ from tasuki.mail.transport import Before
 
 _IDLE_S = 20.0  # servers hang up on those who say nothing; many after half a minute
 _MOST_MESSAGES = 100  # over one connection; some servers count them
-_SEND_IT, _TAKEN = 354, 250
+_GOODBYE_S = 5.0  # for the answer to QUIT; who waits for it has better to do
+_SEND_IT, _LEAVING = 354, 421
+_TAKEN = range(200, 300)
 _NEVER = range(500, 600)
 _NO_MAILBOX = (550, 551, 553)
 _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.\d{1,3}\b")
@@ -31,7 +32,14 @@ class _Client(aiosmtplib.SMTP):
     """A connection to a mail system, which has one message at a time."""
 
     used = 0
-    idle_since = 0.0
+    end_of_idling: asyncio.TimerHandle | None = None
+
+    def hang_up(self) -> None:
+        """Say goodbye, and wait for no answer; the server closes (RFC 5321, 4.1.1.10)."""
+        if self.protocol is not None:
+            with contextlib.suppress(SMTPException):
+                self.protocol.write(b"QUIT\r\n")
+        asyncio.get_running_loop().call_later(_GOODBYE_S, self.close)
 
     async def hand_over(self, content: bytes, *, before: Before | None, timeout_s: float) -> str:
         """Send a message's content; return the answer.
@@ -53,7 +61,7 @@ class _Client(aiosmtplib.SMTP):
             answer = await protocol.read_response(timeout=timeout_s)
         except (SMTPException, OSError, TimeoutError) as exc:
             raise MailUnknown(f"no answer to the end of the message: {exc}") from exc
-        if answer.code != _TAKEN:
+        if answer.code not in _TAKEN:
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)
         return f"{answer.code} {answer.message}"
 
@@ -64,10 +72,14 @@ class SmtpTransport:
     A connection has one message at a time and is kept for the next. One that was idle may have
     been closed by the server a moment ago; then the message begins anew on another, since nothing
     of it was taken.
+
+    Args:
+        idle_s: Seconds after which a connection that nothing goes over is given up.
     """
 
-    def __init__(self, settings: MailSettings) -> None:
+    def __init__(self, settings: MailSettings, *, idle_s: float = _IDLE_S) -> None:
         self._settings = settings
+        self._idle_s = idle_s
         self._idle: deque[_Client] = deque()
         self._slots = asyncio.Semaphore(settings.connections)
 
@@ -76,35 +88,43 @@ class SmtpTransport:
         async with self._slots:
             kept = self._kept()
             if kept is not None:
-                try:
+                with contextlib.suppress(_Stale):
                     return await self._over(kept, envelope, before)
-                except _Stale:
-                    pass
             return await self._over(await self._connected(), envelope, before)
 
     async def check(self) -> str:
         """See `Transport.check`."""
         async with self._slots:
             client = await self._connected()
-            with contextlib.suppress(SMTPException, OSError, TimeoutError):
-                await client.quit(timeout=5)
-        greeting = client.last_ehlo_response
+            greeting = client.last_ehlo_response
+            await _end(client)
         return f"{greeting.code} {greeting.message}" if greeting else "250"
 
     async def close(self) -> None:
         """See `Transport.close`."""
-        while self._idle:
-            client = self._idle.popleft()
-            with contextlib.suppress(SMTPException, OSError, TimeoutError):
-                await client.quit(timeout=5)
+        kept = iter(self._kept, None)
+        await asyncio.gather(*(_end(client) for client in kept))
 
     def _kept(self) -> _Client | None:
         while self._idle:
             client = self._idle.pop()
-            if client.is_connected and time.monotonic() - client.idle_since < _IDLE_S:
+            if client.end_of_idling is not None:
+                client.end_of_idling.cancel()
+            if client.is_connected:
                 return client
             client.close()
         return None
+
+    def _keep(self, client: _Client) -> None:
+        """Keep a connection for the next message, if there is one soon."""
+        self._idle.append(client)
+        client.end_of_idling = asyncio.get_running_loop().call_later(
+            self._idle_s, self._drop, client
+        )
+
+    def _drop(self, client: _Client) -> None:
+        self._idle.remove(client)
+        client.hang_up()
 
     async def _over(self, client: _Client, envelope: Envelope, before: Before | None) -> str:
         is_first = client.used == 0
@@ -113,8 +133,8 @@ class SmtpTransport:
             try:
                 options = _options(client, envelope)
                 await client.mail(envelope.sender, options=options, encoding="utf-8")
-            except (aiosmtplib.SMTPServerDisconnected, OSError) as exc:
-                if not is_first:
+            except (SMTPResponseException, OSError) as exc:
+                if not is_first and _is_over(exc):
                     client.close()
                     raise _Stale from exc
                 raise
@@ -125,10 +145,9 @@ class SmtpTransport:
                 timeout_s=self._settings.timeout_s,
             )
         if client.used < _MOST_MESSAGES and client.is_connected:
-            client.idle_since = time.monotonic()
-            self._idle.append(client)
+            self._keep(client)
         else:
-            client.close()
+            client.hang_up()
         return answer
 
     async def _connected(self) -> _Client:
@@ -138,11 +157,10 @@ class SmtpTransport:
             port=settings.port,
             use_tls=settings.tls == "implicit",
             start_tls=settings.tls == "starttls",
-            tls_context=None if settings.tls == "none" else self._context(),
             timeout=settings.timeout_s,
         )
         try:
-            await client.connect()
+            await client.connect(tls_context=self._context())
             if client.last_ehlo_response is None:
                 await client.ehlo()
             if settings.username is not None and settings.password is not None:
@@ -152,13 +170,20 @@ class SmtpTransport:
             raise MailUnreachable(_reason("cannot talk to the mail system", exc)) from exc
         return client
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self) -> ssl.SSLContext | None:
+        if self._settings.tls == "none":
+            return None
         ca_file = self._settings.ca_file
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
 
 
 class _Stale(Exception):
-    """A kept connection had been closed by the server."""
+    """A kept connection is no longer served."""
+
+
+def _is_over(exc: Exception) -> bool:
+    """Whether a connection is cut, or silent, or the server says that it closes it."""
+    return not isinstance(exc, SMTPResponseException) or exc.code == _LEAVING
 
 
 @contextlib.asynccontextmanager
@@ -195,7 +220,7 @@ def _options(client: _Client, envelope: Envelope) -> tuple[str, ...]:
 
 async def _end(client: _Client) -> None:
     with contextlib.suppress(SMTPException, OSError, TimeoutError):
-        await client.quit(timeout=5)
+        await client.quit(timeout=_GOODBYE_S)
     client.close()
 
 
