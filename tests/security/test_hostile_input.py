@@ -140,6 +140,7 @@ async def test_a_strange_query_is_answered(admin: Client, query: str) -> None:
         ("/api/v1/activity", {"kind": "x", "at": 1e300}),
         ("/api/v1/auth/tokens", {"name": "\0"}),
         ("/api/v1/users", {"username": "a", "email": "a@b", "scopes": ["\0"]}),
+        ("/api/v1/mail/suppressions", {"address": "a@example.org", "detail": "\0"}),
     ],
 )
 async def test_a_strange_value_is_refused(
@@ -161,6 +162,8 @@ async def test_a_strange_value_is_refused(
         "/api/v1/users/0",
         "/api/v1/users/99999999999999999999",
         "/api/v1/users/1e3",
+        "/api/v1/mail/suppressions/%00",
+        "/api/v1/mail/suppressions?starts_with=%00",
         "/api/v1/nowhere",
         "/api/v2",
         "/ui/../../pyproject.toml",

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from tasuki.core.errors import Unavailable
+from tasuki.core.errors import Unavailable, ValidationFailed
 from tasuki.core.jsontext import dump
 from tasuki.core.urls import async_url
 
@@ -27,6 +27,7 @@ Session = AsyncSession
 # SQLSTATE classes (PostgreSQL, appendix A) that say "try again later": connection lost,
 # lost against another transaction, out of resources, server stopping or starting.
 _PASSING_SQLSTATES = ("08", "40", "53", "57P")
+_NO_TEXT = ("22021", "22P05")  # no character, or none that can be written
 _RETRY_AFTER_S = 2
 # A connection that is lost while it is made ready shows as the driver's own error.
 _FROM_THE_DRIVER = (asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -90,6 +91,7 @@ class Database:
 
         Raises:
             Unavailable: The database cannot be reached, or went away meanwhile.
+            ValidationFailed: A text has the character U+0000.
         """
         with _faults_told():
             async with self._sessions() as session, session.begin():
@@ -153,15 +155,22 @@ def _faults_told() -> Generator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, TimeoutError, *_FROM_THE_DRIVER) as exc:
+        if _is_unreadable(exc):
+            raise ValidationFailed("Text with the character U+0000 cannot be kept.") from exc
         if not _is_passing(exc):
             raise
         raise Unavailable("The database does not answer.", retry_after_s=_RETRY_AFTER_S) from exc
 
 
+def _is_unreadable(exc: BaseException) -> bool:
+    """Whether somebody's text has a character that no text in PostgreSQL can have."""
+    return isinstance(exc, DBAPIError) and _sqlstate(exc) in _NO_TEXT
+
+
 def _is_passing(exc: BaseException) -> bool:
     """Whether the error means that the database does not answer, not that it refused."""
     if isinstance(exc, DBAPIError):
-        sqlstate = str(getattr(exc.orig, "sqlstate", "") or "")
+        sqlstate = _sqlstate(exc)
         return (
             exc.connection_invalidated
             or sqlstate.startswith(_PASSING_SQLSTATES)
@@ -170,3 +179,7 @@ def _is_passing(exc: BaseException) -> bool:
             )
         )
     return True
+
+
+def _sqlstate(exc: DBAPIError) -> str:
+    return str(getattr(exc.orig, "sqlstate", "") or "")
