@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from support.client import Client
-from support.mailing import SEND, SEND_LOCAL, Post, posting_on
+from support.mailing import SEND, SEND_BULK, SEND_LOCAL, Post, posting_on
 from support.servers import Servers
 from support.smtp import LOST, RESET, SILENT
 from support.waiting import wait_until
@@ -137,6 +137,36 @@ async def test_a_deferred_mail_is_not_tried_before_it_says_so(post: Post, writer
 
 
 @pytest.mark.parametrize(
+    ("stage", "longest_min"), [("connect", 5), ("RCPT", 60)], ids=["ours", "theirs"]
+)
+async def test_a_long_outage_of_ours_holds_nothing_back_once_it_is_mended(
+    post: Post, writer: Client, stage: str, longest_min: int
+) -> None:
+    """Who puts the relay right after a night sees mails leave within minutes, not in an hour."""
+    accepted = await order(writer, f"after-{stage}@example.org")
+    task_id = UUID(accepted["task_id"])
+    async with post.live.database.driver() as database:
+        await database.execute("UPDATE tasks SET attempt = 40 WHERE id = $1", task_id)
+        await database.execute("UPDATE mails SET attempts = 40 WHERE task_id = $1", task_id)
+    post.sink.script[stage] = ["421 busy"]
+
+    await post.live.work("email")
+
+    async with post.live.database.driver() as database:
+        waits = await database.fetchrow(
+            "SELECT t.available_at - now() AS task, m.due_at - now() AS mail "
+            "FROM tasks t JOIN mails m ON m.task_id = t.id WHERE t.id = $1",
+            task_id,
+        )
+    least, most = timedelta(minutes=longest_min / 3), timedelta(minutes=longest_min, seconds=2)
+    assert least < waits["mail"] <= most
+    assert waits["mail"] - timedelta(seconds=1) <= waits["task"] <= most
+    await post.hurry()
+    await post.live.work("email")
+    assert (await post.mail(writer, accepted))["state"] == "sent"
+
+
+@pytest.mark.parametrize(
     ("template", "subject", "has_html"),
     [("message", "Hello", True), ("message-ja", None, None), ("verify", None, None)],
 )
@@ -257,24 +287,70 @@ async def test_the_same_key_orders_it_once(post: Post, writer: Client) -> None:
 
 
 async def test_a_cancelled_mail_is_not_sent_and_says_so(post: Post, writer: Client) -> None:
-    """The record does not say "queued" for ever."""
-    accepted = await order(writer, "never@example.org")
-    answer = await writer.post(f"/api/v1/tasks/{accepted['task_id']}/cancel")
-    assert answer.status_code == 202
-    async with post.live.database.driver() as database:
-        await database.execute(
-            "UPDATE tasks SET finished_at = now() - interval '1 minute' WHERE state = 'cancelled'"
-        )
+    """At once, whether it was tried before or not; and it can be sent after all."""
+    post.sink.script["RCPT"] = [LATER]
+    later = await order(writer, "later@example.org")
+    await post.live.work("email")
+    never = await order(writer, "never@example.org")
+
+    for accepted in (later, never):
+        answer = await writer.post(f"/api/v1/tasks/{accepted['task_id']}/cancel")
+        assert answer.status_code == 202
+
+        record = await post.mail(writer, accepted)
+        assert (record["state"], record["answer"]) == ("cancelled", "its task is cancelled")
+        assert record["ended_at"] is not None
+    await post.hurry()
+    await post.live.work("email")
+    assert post.sink.taken == []
+    replayed = await writer.post(f"/api/v1/tasks/{never['task_id']}/replay")
+    await post.live.work("email")
+    assert replayed.status_code == 202, replayed.text
+    assert (await post.mail(writer, never))["state"] == "sent"
+
+
+async def test_a_mail_is_sent_again_once_its_address_is_written_to_again(
+    post: Post, writer: Client
+) -> None:
+    """Else the one who was kept from it by mistake could not be sent what was lost."""
+    admin = await post.live.user("keeper", role="admin")
+    await admin.post("/api/v1/mail/suppressions", json={"address": "back@example.org"})
+    accepted = await order(writer, "back@example.org")
+    await post.live.work("email")
+    suppressed = await post.mail(writer, accepted)
+    await admin.delete("/api/v1/mail/suppressions/back@example.org")
+
+    await writer.post(f"/api/v1/tasks/{accepted['task_id']}/replay")
     await post.live.work("email")
 
-    async def is_told() -> bool:
-        admin = await post.live.user(f"admin-{accepted['mail_id']}", role="admin")
-        await admin.order("mail.cleanup")
-        await post.live.work("cleanup")
-        return bool((await post.mail(writer, accepted))["state"] == "cancelled")
+    assert suppressed["state"] == "suppressed"
+    assert (await post.mail(writer, accepted))["state"] == "sent"
 
-    await wait_until(is_told, within=5)
-    assert post.sink.taken == []
+
+async def test_two_replays_at_once_send_it_once(post: Post, writer: Client) -> None:
+    """What one has on its way, the other leaves alone."""
+    post.sink.script["RCPT"] = [NEVER]
+    accepted = await order(writer, "twice@example.org")
+    await post.live.work("email")
+    first = await writer.post(f"/api/v1/tasks/{accepted['task_id']}/replay")
+    post.sink.recipients.clear()
+    post.sink.hold_at = 0
+    sending = asyncio.create_task(post.live.work("email"))
+    await wait_until(lambda: is_in(post, writer, accepted, "sending"), within=5)
+
+    second = await writer.post(f"/api/v1/tasks/{accepted['task_id']}/replay")
+    await post.live.work("email")
+    post.sink.go_on()
+    await sending
+
+    ended = [await writer.task(answer.json()["id"]) for answer in (first, second)]
+    assert [task["state"] for task in ended] == ["succeeded", "failed"]
+    assert len(post.sink.taken) == 1
+
+
+async def is_in(post: Post, client: Client, accepted: dict[str, Any], state: str) -> bool:
+    """Whether a mail is in a state."""
+    return bool((await post.mail(client, accepted))["state"] == state)
 
 
 async def test_it_is_no_open_relay(post: Post, writer: Client) -> None:
@@ -310,6 +386,18 @@ async def test_a_header_cannot_be_smuggled_in(writer: Client, subject: str) -> N
     )
 
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize("path", [SEND, SEND_LOCAL, SEND_BULK])
+async def test_words_that_no_database_keeps_are_refused(writer: Client, path: str) -> None:
+    """It is the caller's to mend, and no fault of ours."""
+    content = "content" if path == SEND_LOCAL else "html_content"
+    to = {"email_list": ["r@example.org"]} if path == SEND_BULK else {"to_email": "r@example.org"}
+
+    answer = await writer.post(path, json={**to, "subject": "S", content: "a\0b"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert "U+0000" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("to", ["", "a@b@c", "a@example.org,b@example.org", "x\r\n@example.org"])

@@ -1,18 +1,19 @@
 """SQL for the records of messages: order, find, list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, Uuid, any_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from tasuki.core.database import Session
 from tasuki.mail.models import MailRow, SendingRow
 from tasuki.mail.records import MailHandle, MailRecord, MailState, Words
 
 _SHOWN = [name for name in MailRecord.__dataclass_fields__ if name != "subject"]
+CANCELLED = "its task is cancelled"
 # Holds off other orders of the same user while this one counts theirs.
 _QUOTA_LOCK = 0x7A5F
 
@@ -67,6 +68,24 @@ class MailRepository:
         if before is not None:
             query = query.where(MailRow.id < before)
         return [MailRecord(**row) for row in (await session.execute(query)).mappings()]
+
+    async def cancel(
+        self, session: Session, task_ids: Sequence[UUID], *, retention_s: float
+    ) -> None:
+        """End single messages that wait for one of these tasks."""
+        ending = update(MailRow).where(
+            MailRow.batch_id.is_(None),
+            MailRow.state.in_(("queued", "deferred")),
+            MailRow.task_id == any_(literal(list(task_ids), ARRAY(Uuid))),
+        )
+        await session.execute(
+            ending.values(
+                state="cancelled",
+                answer=CANCELLED,
+                ended_at=func.now(),
+                purge_at=func.now() + timedelta(seconds=retention_s),
+            )
+        )
 
     async def counts(self, session: Session) -> dict[MailState, int]:
         """Return how many messages are in each state there is one in."""

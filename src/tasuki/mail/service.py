@@ -5,6 +5,7 @@ not. This is no open relay: without further rights a user writes to the own, ver
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -175,6 +176,10 @@ class MailService:
     async def counts(self, session: Session) -> dict[MailState, int]:
         """Return how many messages are in each state, of everybody and of all that are kept."""
         return await self._mails.counts(session)
+
+    async def cancelled(self, session: Session, task_ids: Sequence[UUID]) -> None:
+        """End messages that wait for tasks which were cancelled."""
+        await self._mails.cancel(session, task_ids, retention_s=self._settings.retention_s)
 
     async def _earlier(
         self, session: Session, owner_id: int | None, key: str | None, args_hash: object

@@ -17,8 +17,8 @@ _BATCH = 1_000  # rows of one transaction: short locks, however much has piled u
     "mail.send",
     queue="email",
     lane="io",
-    # The deadline of the message ends it; no mail system is asked more than once a minute or so.
-    retry=Retry(tries=1_000, first=timedelta(minutes=1), cap=timedelta(hours=1)),
+    # The deadline of the message ends it, and what went wrong says when to try again.
+    retry=Retry(tries=10_000, first=timedelta(minutes=1), cap=timedelta(minutes=5)),
     timeout=timedelta(minutes=10),
     allows=admins_only,
 )

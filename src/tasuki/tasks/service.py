@@ -5,7 +5,7 @@ order is accepted exactly when the caller's own transaction is.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -75,6 +75,9 @@ def tell(notices: Notices, moved: Sequence[Moved]) -> None:
     notices.send(*keys)
 
 
+WhenCancelled = Callable[[Session, Sequence[UUID]], Awaitable[None]]
+
+
 class TaskService:
     """Takes orders and answers questions about them.
 
@@ -96,6 +99,11 @@ class TaskService:
         self._settings = settings
         self._wake = wake
         self._tasks = repository or TaskRepository()
+        self._when_cancelled: list[WhenCancelled] = []
+
+    def when_cancelled(self, call: WhenCancelled) -> None:
+        """Have somebody called, in the same transaction, with what waited and was cancelled."""
+        self._when_cancelled.append(call)
 
     async def enqueue(
         self,
@@ -258,14 +266,14 @@ class TaskService:
         moved = await self._tasks.cancel(session, task_id, retention_s=self._settings.retention_s)
         if all(task.id != task_id for task in moved):  # it ended a moment ago
             await self._unfinished(session, task_id, owner_id=owner_id)
-        after_commit(session, lambda: tell(self._notices, moved))
+        await self._follow(session, moved)
 
     async def cancel_batch(self, session: Session, batch_id: UUID) -> bool:
         """Ask all tasks of a batch to stop; return whether there was one not asked before."""
         moved = await self._tasks.cancel_batch(
             session, batch_id, retention_s=self._settings.retention_s
         )
-        after_commit(session, lambda: tell(self._notices, moved))
+        await self._follow(session, moved)
         return bool(moved)
 
     async def hurry_batch(self, session: Session, batch_id: UUID) -> None:
@@ -282,6 +290,12 @@ class TaskService:
     async def epoch(self, session: Session) -> str:
         """Return the name of the history that event positions belong to."""
         return await self._tasks.epoch(session)
+
+    async def _follow(self, session: Session, moved: Sequence[Moved]) -> None:
+        ended = [task.id for task in moved if task.state is State.CANCELLED]
+        for call in self._when_cancelled:
+            await call(session, ended)
+        after_commit(session, lambda: tell(self._notices, moved))
 
     async def _unfinished(
         self, session: Session, task_id: UUID, *, owner_id: int | None

@@ -43,6 +43,7 @@ def _add_orders(registry: Registry, mail: MailSettings) -> None:
     tasks, batches = registry.get(TaskService), registry.get(BatchService)
     addresses: VerifiedAddresses = registry.get(VerifiedAddresses)
     mails = registry.add(MailService, MailService(tasks=tasks, settings=mail, addresses=addresses))
+    tasks.when_cancelled(mails.cancelled)
     registry.offer(VerificationService, lambda: _verification(registry))
     registry.add(EndMails, EndMails(tasks=tasks, mails=mails, templates=registry.get(Templates)))
     registry.add(

@@ -11,6 +11,7 @@ from tasuki.mail.records import Held, MailEnd
 
 _FIRST_S = 60.0  # greylisting asks for minutes
 _CAP_S = 3600.0
+_OUR_CAP_S = 300.0  # what we mend ourselves, nobody should wait an hour for
 _MOST_ANSWER = 500  # characters
 
 
@@ -62,15 +63,15 @@ def _later(held: Held, answer: str, *, is_theirs: bool) -> MailEnd:
         token=held.token,
         state="deferred" if is_theirs else "queued",
         answer=answer,
-        pause_s=pause_s(held.attempts),
+        pause_s=pause_s(held.attempts, cap_s=_CAP_S if is_theirs else _OUR_CAP_S),
     )
 
 
-def pause_s(attempts: int) -> float:
+def pause_s(attempts: int, *, cap_s: float = _CAP_S) -> float:
     """Return how long to wait after so many attempts.
 
     Drawn at random from the upper half of a bound that doubles, so that what failed together
     does not come back together.
     """
-    bound = min(_CAP_S, _FIRST_S * 2.0 ** min(attempts - 1, 30))
+    bound = min(cap_s, _FIRST_S * 2.0 ** min(attempts - 1, 30))
     return random.uniform(bound / 2, bound)  # noqa: S311  # spreads load, guards nothing

@@ -20,21 +20,25 @@ _HOLD = """state = CASE WHEN reason IS NULL THEN 'sending' ELSE 'suppressed' END
         ELSE now() + CAST(:retention_s AS float8) * interval '1 second' END,
     token = CAST(:token AS uuid), content_at = NULL"""
 
-# One that failed is taken up again by a replay of its task, with a new term.
+# One that has ended is taken up again by a replay of its task, with a new term. What another task
+# has on its way is left to that task, as long as it goes on.
 HOLD_ONE = f"""
 WITH found AS (
     SELECT id, (SELECT reason FROM mail_suppressions s WHERE s.address_key = m.recipient_key
                 AND s.reason <> 'unsubscribed') AS reason
     FROM mails m
     WHERE id = :id AND (
-        state IN ('queued', 'deferred', 'failed')
-        OR (state = 'sending' AND (content_at IS NULL OR if_unknown = 'again'))
+        state IN ('queued', 'deferred')
+        OR (state IN ('failed', 'suppressed', 'cancelled') AND task_id <> :task_id)
+        OR (state = 'sending' AND (content_at IS NULL OR if_unknown = 'again')
+            AND (task_id = :task_id OR NOT EXISTS (
+                SELECT FROM tasks t WHERE t.id = m.task_id AND t.finished_at IS NULL)))
         OR (state = 'unknown' AND if_unknown = 'again'))
     FOR UPDATE
 )
 UPDATE mails
 SET {_HOLD},
-    give_up_at = CASE WHEN state = 'failed'
+    give_up_at = CASE WHEN state IN ('failed', 'suppressed', 'cancelled')
         THEN now() + CAST(:retry_for_s AS float8) * interval '1 second' ELSE give_up_at END,
     task_id = :task_id, attempts = attempts + 1
 FROM found WHERE mails.id = found.id
