@@ -104,6 +104,20 @@ async def test_each_form_has_the_same_rows(live: Live, count: int) -> None:
     assert [row["id"] for row in as_json] == sorted((row["id"] for row in as_json), reverse=True)
 
 
+@pytest.mark.parametrize(("form", "text"), [("csv", "id\n"), ("json", "[]\n"), ("ndjson", "")])
+async def test_no_rows_are_a_whole_file_too(live: Live, form: str, text: str) -> None:
+    """Lines of objects are then no byte at all, and a program must not take that for a failure."""
+    client = await reader(live)
+    url = f"/api/v1/exports/users?columns=id&id_before=1&format={form}&encoding=identity"
+    answer = await client.get(url)
+    run = await run_of(client, answer)
+    again = await client.get(answer.headers["content-location"])
+
+    assert (answer.status_code, answer.text) == (200, text)
+    assert (run["state"], run["rows"], run["bytes"]) == ("complete", 0, len(text))
+    assert (again.status_code, again.text) == (200, text)
+
+
 async def test_lines_may_tell_their_end(live: Live) -> None:
     """For a program that gets lines from another and never sees how the transfer ended."""
     client = await reader(live)
@@ -229,6 +243,8 @@ async def test_only_what_is_declared_can_be_asked_for(live: Live) -> None:
             "id=1;drop",
             "format=xlsx",
             "id_from=1&id_from=2",
+            f"limit={2**63}",
+            "created_at_from=0001-01-01T00:00:00%2B14:00",  # no year of the calendar in UTC
         )
     }
 
@@ -331,7 +347,7 @@ async def test_the_command_line_writes_a_file_that_is_whole(live: Live, tmp_path
     file, packed, broken = (tmp_path / name for name in ("a.csv", "a.ndjson.zst", "b.csv"))
 
     said = await live.command("export", "users", "--output", str(file), "--where", "role=user")
-    await live.command("export", "users", "--format", "ndjson", "-o", str(packed))
+    await live.command("export", "users", "-o", str(packed))  # its name says in which form
     await live.command("export", "users", "-o", str(broken), "--sort=x", code=1)
 
     assert f"Wrote {PEOPLE} rows" in said

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.progress import (
@@ -22,7 +22,8 @@ from tasuki.exports.forms import Encoding, Form, Format, Profile
 from tasuki.exports.query import ExportQuery, read_query
 from tasuki.wiring import Tasuki
 
-_ENDINGS = {"gz": "gzip", "zst": "zstd"}
+_ENCODINGS: dict[str, Encoding] = {".gz": "gzip", ".zst": "zstd"}
+_FORMATS: dict[str, Format] = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
 
 def _for_a_file(path: Path) -> Path:
@@ -40,7 +41,9 @@ def _for_a_file(path: Path) -> Path:
 
 def export(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(help="What: users, activity, tasks or your own.")],
+    dataset: Annotated[
+        str, typer.Argument(help="What: users, activity, tasks, messages or your own.")
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -50,7 +53,10 @@ def export(
             callback=_for_a_file,
         ),
     ],
-    format: Annotated[Format, typer.Option(help="csv, json or ndjson.")] = "csv",  # noqa: A002  # the option's name
+    format: Annotated[  # noqa: A002  # the option's name
+        Format | None,
+        typer.Option(help="csv, json or ndjson; default: as the file is named, else csv."),
+    ] = None,
     profile: Annotated[Profile, typer.Option(help="For CSV: data or excel.")] = "data",
     columns: Annotated[str, typer.Option(help="Names with commas; default: the usual.")] = "",
     sort: Annotated[str, typer.Option(help="Names with commas; -NAME: descending.")] = "",
@@ -65,7 +71,9 @@ def export(
 
     [dim]Example: tasuki export activity --where kind=login -o logins.csv.zst[/dim]
     """
-    encoding = cast(Encoding, _ENDINGS.get(output.suffix.removeprefix("."), "identity"))
+    encoding = _ENCODINGS.get(output.suffix, "identity")
+    named = output if encoding == "identity" else output.with_suffix("")
+    format = format or _FORMATS.get(named.suffix, "csv")  # noqa: A001  # as above
     form = Form(format=format, profile=profile, encoding=encoding)
     place = output.resolve()  # a link stays one
 

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from tasuki.core.database import Database
-from tasuki.core.errors import Unavailable
+from tasuki.core.errors import Unavailable, ValidationFailed
 from tasuki.core.logging import get_logger
 from tasuki.exports.errors import ExportFailed
 from tasuki.exports.forms import Form, encoder_of, framing_of
@@ -51,6 +51,7 @@ class Copier:
         Raises:
             ExportFailed: The database refuses the statement, or takes too long for it.
             Unavailable: The database does not answer, or went away in the middle.
+            ValidationFailed: A value that was asked for is none that its column could have.
         """
         statement = statement_of(query, form)
         pieces = _Pieces(form, sink, tell)
@@ -74,6 +75,7 @@ class Copier:
         Raises:
             ExportFailed: As `copy`.
             Unavailable: As `copy`.
+            ValidationFailed: As `copy`.
         """
         statement = count_of(query)
         try:
@@ -165,7 +167,11 @@ def _snapshot(connection: Any) -> Any:
     return connection.transaction(isolation="repeatable_read", readonly=True)
 
 
-def _told(exc: Exception) -> ExportFailed | Unavailable:
+def _told(exc: Exception) -> ExportFailed | Unavailable | ValidationFailed:
+    if type(exc) is asyncpg.DataError:  # of the driver's own; the server's are of its subclasses
+        return ValidationFailed(
+            "A filter's value, or the limit, is beyond what its column can hold."
+        )
     if isinstance(exc, asyncpg.QueryCanceledError):
         return ExportFailed("The database took too long; ask for fewer rows.")
     is_away = isinstance(

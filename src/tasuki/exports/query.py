@@ -14,6 +14,9 @@ from tasuki.core.errors import ValidationFailed
 
 Operator = Literal["is", "from", "before"]
 
+MOST_ROWS = 2**63 - 1
+"""The largest limit: PostgreSQL's bigint."""
+
 _Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _READ: dict[Kind, TypeAdapter[Any]] = {
     "integer": TypeAdapter(_Integer),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
-from tasuki.exports.query import ExportQuery, read_query
+from tasuki.exports.query import MOST_ROWS, ExportQuery, read_query
 from tasuki.exports.response import ExportResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
 from tasuki.exports.service import ExportService, owned_by, said_of, sees_all
@@ -106,7 +106,7 @@ async def export(
     profile: Profile = "data",
     columns: Annotated[list[str] | None, Query(description="Names; also with commas.")] = None,
     sort: Annotated[list[str] | None, Query(description="Names; `-` before: descending.")] = None,
-    limit: Annotated[int | None, Query(ge=1)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_ROWS)] = None,
     filename: Annotated[FileName | None, Query(description="Without its ending.")] = None,
     encoding: Annotated[Encoding | None, Query(description=_ENCODING)] = None,
     end: Annotated[

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Format, Profile
-from tasuki.exports.query import filter_names
+from tasuki.exports.query import MOST_ROWS, filter_names
 from tasuki.exports.records import ExportRun, RunState
 from tasuki.tasks.telling import MAIL_ME
 
@@ -100,6 +100,6 @@ class ExportOrder(BaseModel):
     columns: list[str] = Field(default=[], max_length=100)
     sort: list[str] = Field(default=[], max_length=10)
     filters: dict[str, str | list[str]] = Field(default={}, max_length=50)
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, le=MOST_ROWS)
     filename: FileName | None = Field(default=None, description="Without its ending.")
     mail_me: bool = MAIL_ME

@@ -108,11 +108,14 @@ class Spool:
             raise self.fault
         return await _to_its_end(os.pread, self._file, min(most, self.size - offset), offset)
 
-    def _write(self, data: bytes) -> None:
+    def _open(self) -> None:
         if self._file < 0:
             self._part.parent.mkdir(mode=_MODE_FOLDER, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._file = os.open(self._part, flags, _MODE_FILE)
+
+    def _write(self, data: bytes) -> None:
+        self._open()
         disk = os.fstatvfs(self._file)
         if disk.f_bavail * disk.f_frsize < self._keep_free + len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -122,6 +125,7 @@ class Spool:
             view = view[os.write(self._file, view) :]
 
     def _finish(self) -> None:
+        self._open()  # no rows as NDJSON are no bytes at all, and still a file
         self._part.rename(self._path)
 
 
