@@ -123,15 +123,17 @@ async def test_what_the_history_no_longer_has_is_said_and_not_skipped(live: Live
 
 @pytest.mark.parametrize("last_id", ["v1;nonsense.7", "v1;a.1;b.2", "\x01", "v9;x.1", "x" * 5000])
 async def test_a_hostile_position_is_no_position(live: Live, last_id: str) -> None:
-    """`Last-Event-ID` is whatever a client sends; at worst it begins now, or hears a reset."""
+    """`Last-Event-ID` is whatever a client sends; who was somewhere else must load anew."""
     client = await live.user("alice")
     url, query = "/api/v1/events/stream", {"channel": "prices:a", "last_event_id": last_id}
 
     async with client.stream("GET", url, params=query) as answer:
         assert answer.status_code == 200
-        frame = await Events(answer).frame()
+        events = Events(answer)
+        frame, told = await events.frame(), await events.event()
 
     assert "id" in frame
+    assert told == ("reset", {"channels": ["prices:a"]})
 
 
 @on_any_server

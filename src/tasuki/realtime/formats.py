@@ -16,30 +16,39 @@ MOST_CHANNELS = 16
 """Channels of one stream; each event carries the positions of all of them."""
 _VERSION = "v1"
 _PLACE = re.compile(r"([A-Za-z0-9_-]{1,40})\.([0-9]{1,18})", re.ASCII)
-_LONGEST_ID = 1_000
+_NOT_YET = "-"
+_NOBODY_KNOWS = Position("unknown", 0)
 
 
 def write_places(channels: Sequence[str], places: Places) -> str:
     """Return where a stream is, as the ``id:`` of an event."""
     written = (places.get(channel) for channel in channels)
     return ";".join(
-        [_VERSION, *(f"{place.epoch}.{place.offset}" if place else "-" for place in written)]
+        [_VERSION, *(f"{place.epoch}.{place.offset}" if place else _NOT_YET for place in written)]
     )
 
 
 def read_places(text: str | None, channels: Sequence[str]) -> dict[str, Position]:
-    """Read a ``Last-Event-ID``, which may be anything; of other channels it says nothing."""
-    if not text or len(text) > _LONGEST_ID:
+    """Read a ``Last-Event-ID``, which may be anything.
+
+    Who comes with one that says nothing of these channels was somewhere, and nobody knows where:
+    that is a place from which no history goes on, so they are told that something may be lost.
+    """
+    if not text:
         return {}
-    version, *parts = text.split(";")
+    version, *parts = text.split(";", len(channels) + 1)
     if version != _VERSION or len(parts) != len(channels):
-        return {}
-    found = {}
-    for channel, part in zip(channels, parts, strict=True):
-        place = _PLACE.fullmatch(part)
-        if place is not None:
-            found[channel] = Position(place[1], int(place[2]))
-    return found
+        return dict.fromkeys(channels, _NOBODY_KNOWS)
+    return {
+        channel: _read_place(part)
+        for channel, part in zip(channels, parts, strict=True)
+        if part != _NOT_YET
+    }
+
+
+def _read_place(text: str) -> Position:
+    place = _PLACE.fullmatch(text)
+    return _NOBODY_KNOWS if place is None else Position(place[1], int(place[2]))
 
 
 @dataclass(frozen=True, slots=True)
