@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Mapping
+from email.message import EmailMessage
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,6 +73,47 @@ async def test_a_mail_is_written_and_seen_sent(console: Window, sink: Sink) -> N
         await heading(page, "A mail")
 
     assert [str(mail["subject"]) for mail in sink.taken[-2:]] == ["本が届きました", "In colours"]
+
+
+async def test_a_template_is_chosen_by_name_and_seen_before_it_is_sent(
+    console: Window, sink: Sink
+) -> None:
+    """To one and to many; what a template wants besides stands beside its name."""
+    async with console("admin") as page:
+        preview = page.frame_locator(".mail-preview").frame_locator("iframe")
+        template = page.get_by_label("Template")
+        await write(page, "formed@example.org", "In a form")
+        await page.get_by_label("Text", exact=True).fill("One <b>\n\nTwo")
+        await template.select_option("message")
+        await expect(preview.get_by_role("heading", name="In a form")).to_be_visible()
+        await page.get_by_label("Text", exact=True).fill("Three")
+        await expect(preview.get_by_text("Three")).to_be_visible()
+        wants = template.get_by_role("option", name="verify (wants hours, link, name)")
+        await expect(wants).to_be_disabled()
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.get_by_label("The mail you sent")).to_contain_text("Sent")
+
+        await page.goto("/mail/sendings/new")
+        await page.get_by_label("Addresses, one a line").fill("many@example.org")
+        await page.get_by_label("Subject").fill("A form for many")
+        await template.select_option("message")
+        await page.get_by_label("Text", exact=True).fill("To each & all")
+        await expect(preview.get_by_text("To each & all")).to_be_visible()
+        await page.get_by_role("button", name="Send to all of them…").click()
+        await page.get_by_role("button", name="Send 1 mail").click()
+        await heading(page, "A form for many")
+        await expect(counter(page, "Sent")).to_have_text("1")
+
+    one, many = (forms(mail) for mail in sink.taken[-2:])
+    assert (one["plain"].strip(), "Three</p>" in one["html"]) == ("Three", True)
+    assert many["plain"].strip() == "To each & all"
+    assert "To each &amp; all</p>" in many["html"]
+
+
+def forms(mail: EmailMessage) -> dict[str, str]:
+    """Return the parts of a mail by kind."""
+    bodies = {kind: mail.get_body((kind,)) for kind in ("plain", "html")}
+    return {kind: body.get_content() for kind, body in bodies.items() if body is not None}
 
 
 async def test_the_list_shows_by_itself_what_the_mail_system_puts_off(

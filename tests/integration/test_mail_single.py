@@ -192,6 +192,22 @@ async def test_a_template_puts_the_content_into_its_form(
     assert "1 < 2\n\nBye" in str(text.get_content() if text else "").replace("\r\n", "\n")
 
 
+async def test_templates_are_listed_with_what_they_want(post: Post, writer: Client) -> None:
+    """Who chooses one knows whether words are enough, and sees what becomes of them."""
+    listed = await writer.get("/api/v1/mail/templates")
+    words = {"subject": "Hello", "content": "1 < 2"}
+    seen = await writer.post("/api/v1/mail/templates/message/preview", json=words)
+    wants_more = await writer.post("/api/v1/mail/templates/verify/preview", json=words)
+
+    variables = {one["name"]: one["variables"] for one in listed.json()}
+    assert variables["message"] == ["content", "subject"]
+    assert variables["verify"] == ["hours", "link", "name"]
+    assert (seen.json()["subject"], seen.json()["text"]) == ("Hello", "1 < 2")
+    assert "1 &lt; 2" in seen.json()["html"]
+    assert (wants_more.status_code, wants_more.json()["code"]) == (422, "validation_failed")
+    assert post.sink.taken == []
+
+
 async def test_an_answer_that_was_lost_makes_at_most_a_double_with_one_name(
     post: Post, writer: Client
 ) -> None:

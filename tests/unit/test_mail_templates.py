@@ -176,3 +176,22 @@ def test_values_are_json_of_a_size(value: object, fault: str) -> None:
     """Objects of the program are none of a template's business."""
     with pytest.raises(ValidationFailed, match=fault):
         Templates().render("message", {"subject": "x", "content": value})
+
+
+def test_what_a_template_wants_is_found_in_all_it_stands_on(tmp_path: Path) -> None:
+    """What a frame asks for counts, what the template makes itself does not."""
+    templates = own(
+        tmp_path,
+        _frame_html="{{ house }}{% block body %}{% endblock %}",
+        lent_html=(
+            '{% extends "_frame.html" %}{% from "_pieces.html" import heading as big %}'
+            "{% set days = weeks * 7 %}{% block body %}{{ big(title ~ days ~ language) }}"
+            "{% endblock %}"
+        ),
+        lent__subject_txt="{{ about }}",
+        broken_html="{% if %}",
+    )
+
+    assert templates.variables("lent") == ["about", "house", "title", "weeks"]
+    with pytest.raises(TemplateFailed, match=r"broken\.html, line 1"):
+        templates.variables("broken")

@@ -1,5 +1,6 @@
 """Single mails over HTTP: order one on either lane, see what became of it."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,9 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from tasuki.mail.records import MailHandle, MailState, Words
-from tasuki.mail.schemas import HtmlMailOrder, MailAccepted, MailOrder, MailOut
+from tasuki.mail.schemas import (
+    HtmlMailOrder,
+    MailAccepted,
+    MailOrder,
+    MailOut,
+    PreviewOrder,
+    PreviewOut,
+    TemplateOut,
+)
 from tasuki.mail.service import MailService
-from tasuki.mail.templates import Templates
+from tasuki.mail.templates import TemplateFailed, Templates
 from tasuki.tasks.callers import owner_filter, read_id
 from tasuki.tasks.states import Lane
 from tasuki.web.audit import Auditor
@@ -27,6 +36,7 @@ from tasuki.web.problem import ProblemRoute
 router = APIRouter(tags=["mail"], route_class=ProblemRoute)
 
 Mails = Annotated[MailService, provided(MailService)]
+Forms = Annotated[Templates, provided(Templates)]
 _BEFORE: dict[int | str, dict[str, Any]] = {
     200: {"model": MailAccepted, "description": "Ordered before, with this key."}
 }
@@ -43,7 +53,7 @@ async def send_email(
     user: CurrentUser,
     session: DbSession,
     mails: Mails,
-    templates: Annotated[Templates, provided(Templates)],
+    templates: Forms,
     order: MailOrder,
     response: Response,
     key: IdempotencyKey = None,
@@ -122,6 +132,32 @@ async def get_mail(
     if record.owner_id != user.id:
         await audit.note(session, user, "mail.read", f"mail:{mail_id}")
     return MailOut.model_validate(record)
+
+
+@router.get("/mail/templates")
+async def list_templates(_: CurrentUser, templates: Forms) -> list[TemplateOut]:
+    """List the templates there are, and what each wants to be given."""
+    return await asyncio.to_thread(
+        lambda: [_described(templates, one) for one in templates.names()]
+    )
+
+
+@router.post("/mail/templates/{name}/preview")
+async def preview_template(
+    _: CurrentUser, templates: Forms, name: str, given: PreviewOrder
+) -> PreviewOut:
+    """Show what a mail with this template says; nothing is sent."""
+    words = await asyncio.to_thread(
+        templates.words, name, subject=given.subject, content=given.content
+    )
+    return PreviewOut(subject=words.subject, html=words.html, text=words.text)
+
+
+def _described(templates: Templates, name: str) -> TemplateOut:
+    try:
+        return TemplateOut(name=name, variables=templates.variables(name), problem=None)
+    except TemplateFailed as exc:
+        return TemplateOut(name=name, variables=[], problem=exc.detail)
 
 
 async def _order(

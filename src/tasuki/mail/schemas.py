@@ -40,6 +40,33 @@ class HtmlMailOrder(BaseModel):
     )
 
 
+class TemplateOut(BaseModel):
+    """A template that may be named in an order."""
+
+    name: str
+    variables: list[str] = Field(
+        description="What it may ask for. An order gives `subject` and `content`, no more."
+    )
+    problem: str | None = Field(description="What is wrong with it, if something is.")
+
+
+class PreviewOrder(BaseModel):
+    """Words to be put into the form of a template."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str = Field(max_length=MAX_SUBJECT)
+    content: str = Field(max_length=MAX_BODY, description="Plain text.")
+
+
+class PreviewOut(BaseModel):
+    """A mail as a template makes it."""
+
+    subject: str
+    html: str | None
+    text: str | None
+
+
 class MailAccepted(BaseModel):
     """A mail was ordered."""
 

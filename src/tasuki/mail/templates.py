@@ -15,8 +15,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateSyntaxError,
+    nodes,
+)
 from jinja2.exceptions import TemplateError, UndefinedError
+from jinja2.meta import find_referenced_templates, find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tasuki.core.errors import TasukiError, ValidationFailed
@@ -63,8 +71,9 @@ class Templates:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folders = [folder, _OURS] if folder is not None else [_OURS]
+        self._loader = ChoiceLoader([FileSystemLoader(one) for one in self._folders])
         self._environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader([FileSystemLoader(one) for one in self._folders]),
+            loader=self._loader,
             autoescape=lambda name: bool(name and name.endswith(".html")),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -81,6 +90,22 @@ class Templates:
                 if file.suffix in {".html", ".txt"} and _NAME.fullmatch(file.stem)
             }
         )
+
+    def variables(self, name: str) -> list[str]:
+        """Return the names of the values that a template may ask for, but for ``language``.
+
+        Raises:
+            ValidationFailed: There is no such template.
+            TemplateFailed: The template itself is wrong.
+        """
+        home = self._home(name)
+        own = [home / f"{name}.html", home / f"{name}.txt"]
+        subjects = [folder / f"{name}.subject.txt" for folder in self._folders]
+        wanted: set[str] = set()
+        for file in [*own, *subjects]:
+            if file.is_file():
+                wanted |= self._asked_for(file.name, seen=set())
+        return sorted(wanted - {"language"})
 
     def render(self, name: str, values: Mapping[str, Any]) -> Rendered:
         """Return what a template says with these values.
@@ -115,6 +140,20 @@ class Templates:
         made = self.render(name, {"subject": subject, "content": content})
         return Words(subject=made.subject or subject, html=made.html, text=made.text)
 
+    def _asked_for(self, file: str, *, seen: set[str]) -> set[str]:
+        """Return what a file and those it stands on ask for."""
+        seen.add(file)
+        try:
+            source = self._loader.get_source(self._environment, file)[0]
+            tree = self._environment.parse(source, filename=file)
+        except TemplateError as exc:
+            raise TemplateFailed(f"template {_place(file, exc)}: {exc}") from exc
+        wanted = find_undeclared_variables(tree) - _made_in(tree)
+        for other in find_referenced_templates(tree):
+            if other is not None and other not in seen:
+                wanted |= self._asked_for(other, seen=seen)
+        return wanted
+
     def _home(self, name: str) -> Path:
         """Return the folder that a template's words are in."""
         if _NAME.fullmatch(name):
@@ -141,6 +180,16 @@ class Templates:
             raise ValidationFailed(f"template {_place(file, exc)}: {exc}") from exc
         except (*_FAULTS, RecursionError) as exc:
             raise TemplateFailed(f"template {_place(file, exc)}: {exc}") from exc
+
+
+def _made_in(tree: nodes.Template) -> set[str]:
+    """Return the names that a file makes itself; Jinja looks for them anew in each block."""
+    made = {one.name for one in tree.find_all(nodes.Name) if one.ctx == "store"}
+    made |= {one.name for one in tree.find_all(nodes.Macro)}
+    made |= {one.target for one in tree.find_all(nodes.Import)}
+    for found in tree.find_all(nodes.FromImport):
+        made |= {one if isinstance(one, str) else one[1] for one in found.names}
+    return made
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,34 +10,43 @@ import { h } from "../dom.js";
 
 const TYPING_MS = 300;
 
-/**
- * @param {HTMLTextAreaElement} source what is shown, as it is typed
- * @param {AbortSignal} signal
- */
-export function mailPreview(source, signal) {
+export function mailPreview() {
+  let shown = "";
   const frame = h("iframe", {
     class: "mail-preview",
     src: "/ui/preview.html",
     title: "How the mail looks",
   });
-  let timer = 0;
-  const show = () => {
+  const show = (html) => {
+    shown = html;
     const inner = frame.contentDocument?.querySelector("iframe");
-    if (inner && inner.srcdoc !== source.value) inner.srcdoc = source.value;
+    if (inner && inner.srcdoc !== shown) inner.srcdoc = shown;
   };
-  frame.addEventListener("load", show);
-  source.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(show, TYPING_MS);
-  });
+  frame.addEventListener("load", () => show(shown));
+  const node = h(
+    "div",
+    { class: "field" },
+    h("p", { class: "label" }, "Preview"),
+    frame,
+    h("p", { class: "hint" }, "Pictures from elsewhere are not loaded here."),
+  );
+  return { node, show };
+}
+
+/**
+ * Call once somebody has stopped typing for a moment.
+ *
+ * @param {HTMLElement[]} inputs
+ * @param {AbortSignal} signal
+ * @param {() => void} call
+ */
+export function whenTyped(inputs, signal, call) {
+  let timer = 0;
+  for (const input of inputs) {
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(call, TYPING_MS);
+    });
+  }
   signal.addEventListener("abort", () => clearTimeout(timer));
-  return {
-    node: h(
-      "div",
-      { class: "field" },
-      h("p", { class: "label" }, "Preview"),
-      frame,
-      h("p", { class: "hint" }, "Pictures from elsewhere are not loaded here."),
-    ),
-  };
 }

@@ -5,7 +5,8 @@ import { append, fill, h } from "../dom.js";
 import { MAY_WRITE_TO_ANYBODY, mayUse } from "../mail_words.js";
 import { once } from "../once.js";
 import { field, form } from "../parts/form.js";
-import { mailPreview } from "../parts/mail_preview.js";
+import { mailPreview, whenTyped } from "../parts/mail_preview.js";
+import { templateField } from "../parts/template_field.js";
 import { user } from "../session.js";
 import { mailSent } from "./mail_sent.js";
 
@@ -72,30 +73,54 @@ function writing(signal, sent) {
     name: WAYS.io.body,
     control: h("textarea", { rows: 9, required: true, spellcheck: "false", class: "code" }),
   });
-  const preview = mailPreview(html.input, signal);
-  const way = wayField((chosen) => {
+  const preview = mailPreview();
+  whenTyped([html.input], signal, () => preview.show(html.input.value));
+  const template = templateField({
+    none: "None: the text as it is",
+    subject: subject.input,
+    content: text.input,
+    preview,
+    changed: () => arrange(way.chosen()),
+    signal,
+  });
+  const way = wayField((chosen) => arrange(chosen));
+  arrange(way.chosen());
+
+  function arrange(chosen) {
     const isHtml = chosen === WAYS.io;
     for (const [one, isShown] of [
       [text, !isHtml],
+      [template, !isHtml],
       [html, isHtml],
     ]) {
       one.node.hidden = !isShown;
       one.input.disabled = !isShown; // what is not asked for need not be filled in
     }
-    preview.node.hidden = !isHtml;
-  });
+    preview.node.hidden = !isHtml && !template.value();
+    if (isHtml) preview.show(html.input.value);
+  }
+
   const order = once(({ path, ...body }, key) => call("POST", path, { body, key, signal }));
-  const fields = [to, subject, text, html];
+  const fields = [to, subject, template, text, html];
   return form({
     label: "Write a mail",
     fields,
-    content: [to.node, subject.node, way.node, text.node, html.node, preview.node],
+    content: [
+      to.node,
+      subject.node,
+      way.node,
+      template.node,
+      text.node,
+      html.node,
+      preview.node,
+    ],
     action: "Send",
     busy: "Ordering…",
     submit: async () => {
       const chosen = way.chosen();
       const words = chosen === WAYS.io ? html : text;
       const body = { to_email: to.input.value.trim(), subject: subject.input.value };
+      if (chosen === WAYS.local && template.value()) body.template = template.value();
       try {
         sent(await order({ path: chosen.path, ...body, [chosen.body]: words.input.value }));
       } catch (error) {
@@ -158,7 +183,6 @@ function wayField(changed) {
       ),
     ),
   );
-  changed(chosen());
   return { node, chosen };
 }
 
@@ -166,8 +190,8 @@ function wayField(changed) {
 function atField(problem) {
   if (problem.errors.length > 0) return problem;
   const isTo = problem.status === 403 || /no mail address|was written to/.test(problem.message);
-  const isSubject = problem.status === 422 && problem.message.startsWith("subject");
-  const name = isTo ? "to_email" : isSubject ? "subject" : "";
+  const starts = ["subject", "template"].find((one) => problem.message.startsWith(one));
+  const name = isTo ? "to_email" : (starts ?? "");
   if (name) problem.errors = [{ loc: ["body", name], msg: problem.message }];
   return problem;
 }

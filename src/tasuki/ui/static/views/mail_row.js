@@ -14,7 +14,7 @@ import { setOwner } from "../parts/people.js";
 export function mailRow(mail, { withOwner }) {
   const state = badge();
   const about = mailAbout();
-  const owner = withOwner ? h("span", {}) : null;
+  const owner = withOwner ? h("span", { class: "mail-owner" }) : null;
   const task = h("a", { href: `/tasks/${mail.task_id}` }, "its task");
   if (owner) setOwner(owner, mail.owner_id);
   const node = h(

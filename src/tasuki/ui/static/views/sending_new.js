@@ -7,8 +7,9 @@ import { MAY_SEND_TO_MANY, mayUse } from "../mail_words.js";
 import { once } from "../once.js";
 import { confirm } from "../parts/confirm.js";
 import { field, form } from "../parts/form.js";
-import { mailPreview } from "../parts/mail_preview.js";
+import { mailPreview, whenTyped } from "../parts/mail_preview.js";
 import { notice } from "../parts/notice.js";
+import { templateField } from "../parts/template_field.js";
 import { countOf, recipientsField } from "./recipients_field.js";
 
 const LONGEST_SUBJECT = 500;
@@ -65,12 +66,35 @@ class Desk {
       hint: "For those who read no HTML; made of the HTML if it is empty.",
       control: h("textarea", { rows: 5 }),
     });
+    this.content = field({
+      label: "Text",
+      name: "content",
+      control: h("textarea", { rows: 9, required: true }),
+    });
+    this.preview = mailPreview();
+    whenTyped([this.html.input], signal, () => this.preview.show(this.html.input.value));
+    this.template = templateField({
+      none: "None: HTML of your own",
+      subject: this.subject.input,
+      content: this.content.input,
+      preview: this.preview,
+      changed: () => this.#arrange(),
+      signal,
+    });
+    this.#arrange();
     this.faults = h("div", {});
     this.order = once((body, key) =>
       call("POST", "/tasks/send-bulk-email/", { body, key, signal: this.signal }),
     );
     this.list.input.addEventListener("input", () => fill(this.faults));
-    const fields = [this.list, this.subject, this.html, this.text];
+    const fields = [
+      this.list,
+      this.subject,
+      this.template,
+      this.content,
+      this.html,
+      this.text,
+    ];
     const made = form({
       label: "Write to many",
       fields,
@@ -83,8 +107,29 @@ class Desk {
     this.place = made.place;
   }
 
+  /** Ask for what the chosen way needs, and for nothing else. */
+  #arrange() {
+    const isMade = Boolean(this.template.value());
+    for (const one of [this.html, this.text, this.content]) {
+      one.node.hidden = isMade !== (one === this.content);
+      one.input.disabled = one.node.hidden;
+    }
+    if (!isMade) this.preview.show(this.html.input.value);
+  }
+
+  async #words() {
+    if (!this.template.value()) {
+      return {
+        subject: this.subject.input.value,
+        html_content: this.html.input.value,
+        text_content: this.text.input.value.trim() ? this.text.input.value : null,
+      };
+    }
+    const { subject, html, text } = await this.template.made();
+    return { subject, html_content: html, text_content: text };
+  }
+
   #content() {
-    const preview = mailPreview(this.html.input, this.signal);
     return h(
       "div",
       { class: "columns even" },
@@ -100,8 +145,10 @@ class Desk {
         { class: "panel", "aria-label": "What" },
         h("h2", {}, "What"),
         this.subject.node,
+        this.template.node,
+        this.content.node,
         this.html.node,
-        preview.node,
+        this.preview.node,
         this.text.node,
       ),
     );
@@ -111,13 +158,12 @@ class Desk {
   async #send(isWithout, count, left = 0) {
     fill(this.faults);
     const lines = this.list.lines();
-    if (!(await this.#isSure(count, left))) return;
+    const words = await this.#words();
+    if (!(await this.#isSure(words.subject, count, left))) return;
     try {
       const { batch_id: id } = await this.order({
         email_list: lines.map(({ email }) => email),
-        subject: this.subject.input.value,
-        html_content: this.html.input.value,
-        text_content: this.text.input.value.trim() ? this.text.input.value : null,
+        ...words,
         skip_faulty: isWithout,
       });
       this.go(`/mail/sendings/${id}`);
@@ -128,11 +174,11 @@ class Desk {
     }
   }
 
-  #isSure(count, left) {
+  #isSure(subject, count, left) {
     return confirm({
       title: `Write to ${countOf(count)}?`,
       text: [
-        h("strong", {}, this.subject.input.value),
+        h("strong", {}, subject),
         left ? ` goes to ${number(count)}; ${number(left)} are left out.` : " goes to each of them.",
         " You can pause it and cancel what has not been sent.",
       ],
