@@ -39,6 +39,12 @@ def _for_a_file(path: Path) -> Path:
     return path
 
 
+_AskedFormat = Annotated[
+    Format | None,
+    typer.Option(help="csv, json or ndjson; default: as the file is named, else csv."),
+]
+
+
 def export(
     context: typer.Context,
     dataset: Annotated[
@@ -53,10 +59,7 @@ def export(
             callback=_for_a_file,
         ),
     ],
-    format: Annotated[  # noqa: A002  # the option's name
-        Format | None,
-        typer.Option(help="csv, json or ndjson; default: as the file is named, else csv."),
-    ] = None,
+    format: _AskedFormat = None,  # noqa: A002  # the option's name
     profile: Annotated[Profile, typer.Option(help="For CSV: data or excel.")] = "data",
     columns: Annotated[str, typer.Option(help="Names with commas; default: the usual.")] = "",
     sort: Annotated[str, typer.Option(help="Names with commas; -NAME: descending.")] = "",
@@ -71,10 +74,7 @@ def export(
 
     [dim]Example: tasuki export activity --where kind=login -o logins.csv.zst[/dim]
     """
-    encoding = _ENCODINGS.get(output.suffix, "identity")
-    named = output if encoding == "identity" else output.with_suffix("")
-    format = format or _FORMATS.get(named.suffix, "csv")  # noqa: A001  # as above
-    form = Form(format=format, profile=profile, encoding=encoding)
+    form = _form_of(output, format, profile)
     place = output.resolve()  # a link stays one
 
     async def run(tasuki: Tasuki) -> int:
@@ -109,6 +109,15 @@ async def _copy(copier: Copier, query: ExportQuery, form: Form, output: Path) ->
             bar.update(task, completed=rows)
 
         return await copier.copy(query, form, write, tell=tell)
+
+
+def _form_of(output: Path, asked: Format | None, profile: Profile) -> Form:
+    """Return the form of a file: as the file is named, unless asked for another."""
+    encoding = _ENCODINGS.get(output.suffix, "identity")
+    named = output if encoding == "identity" else output.with_suffix("")
+    return Form(
+        format=asked or _FORMATS.get(named.suffix, "csv"), profile=profile, encoding=encoding
+    )
 
 
 def _find(datasets: Datasets, name: str) -> Dataset:
