@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import asyncpg
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException
+import structlog
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
 
 from support import jobs
 from support.client import Client
@@ -15,6 +17,7 @@ from support.sockets import talking
 from tasuki import Tasuki
 from tasuki.core.errors import ValidationFailed
 from tasuki.web.depends import DbSession
+from tasuki.web.middleware import SecurityHeaders
 from tasuki.web.problem import ProblemRoute
 from tasuki.wiring.web import create_app
 
@@ -144,3 +147,24 @@ async def test_a_status_that_a_route_of_ones_own_raises_is_kept(
         assert answer.headers["content-type"] == "application/problem+json"
         assert (problem["status"], problem["code"]) == (status, codes[status])
         assert problem["detail"] == "not now"
+
+
+async def test_a_middleware_that_hides_broken_downloads_is_named_at_the_start(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
+    """Through it a half export is a clean 200, and nobody would ever learn why."""
+    tasuki, app = Tasuki(live_settings(database_url, redis_url, tmp_path)), FastAPI()
+    tasuki.install(app, current_user=current_user)
+    app.add_middleware(SecurityHeaders)
+
+    @app.middleware("http")
+    async def add_time(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    with structlog.testing.capture_logs() as logs:
+        async with serving(app, tasuki):
+            pass
+
+    named = [one for one in logs if one["event"] == "middleware_hides_broken_downloads"]
+    assert [one["log_level"] for one in named] == ["warning"]
+    assert named[0]["middleware"].endswith("add_time")
