@@ -36,7 +36,7 @@ from tasuki.web.principal import Principal
 log = get_logger(__name__)
 
 _TELL_EVERY_S = 1.0
-_FINISH_WITHIN_S = 0.8  # a client that leaves may come back for the rest, if that is here so soon
+_FINISH_WITHIN_S = 0.6  # a client that leaves may come back for the rest, if that is here so soon
 _TRY_AGAIN_S = 2
 _MOST_DIGITS = 18  # of the number of a user
 
