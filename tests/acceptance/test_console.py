@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from support.client import Client
-from support.console import HOSTILE, Window, heading, order, tab_to
+from support.console import HOSTILE, Window, answered_late, heading, order, tab_to
 from support.servers import free_port
 from support.system import ADMIN_PASSWORD, Part, System
 
@@ -136,8 +136,9 @@ async def test_a_running_task_is_cancelled_after_a_question(console: Window, per
         await expect(cancel).to_be_focused()
         await expect(state).to_contain_text("Running")
 
-        await cancel.click()
-        await page.get_by_role("button", name="Cancel the task").click()
+        async with answered_late(page, "**/cancel", state, "Cancelled"):
+            await cancel.click()
+            await page.get_by_role("button", name="Cancel the task").click()
 
         await expect(state).to_contain_text("Cancelled")
         await expect(cancel).to_be_hidden()

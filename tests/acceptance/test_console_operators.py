@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from support.client import Client
-from support.console import Window, heading, order, order_batch
+from support.console import Window, answered_late, heading, order, order_batch
 from support.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
@@ -70,7 +70,7 @@ async def test_queues_tell_what_runs_waits_and_fails(
         await io.get_by_role("link", name="see them").click()
 
         await heading(page, "Failures")
-        await expect(page.get_by_label("Only")).to_contain_text("queue default")
+        await expect(page.get_by_label("Only", exact=True)).to_contain_text("queue default")
         await expect(row_of(page, "Failed tasks", "broken").first).to_be_visible()
         (tmp_path / "go").touch()
         await house_admin.post(f"/api/v1/tasks/{later['id']}/cancel")
@@ -253,10 +253,12 @@ async def test_a_batch_is_cancelled_as_a_whole(console: Window, house_admin: Cli
         await cancel.click()
         await page.get_by_role("button", name="Keep it").click()
         await expect(page.get_by_label("State", exact=True)).to_contain_text("Under way")
-        await cancel.click()
-        await page.get_by_role("button", name="Cancel all of it").click()
+        state = page.get_by_label("State", exact=True)
+        async with answered_late(page, "**/cancel", state, "some cancelled"):
+            await cancel.click()
+            await page.get_by_role("button", name="Cancel all of it").click()
 
-        await expect(page.get_by_label("State", exact=True)).to_contain_text("some cancelled")
+        await expect(state).to_contain_text("some cancelled")
         found = (await house_admin.get(f"/api/v1/batches/{batch_id}")).json()
         assert found["cancelled"] == 3
 

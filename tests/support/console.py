@@ -1,15 +1,16 @@
 """What the console's tests do again and again."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 HOSTILE = "<img src=x onerror=\"alert('x')\"><script>alert(1)</script>"
 
 expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+_READ_MS = 200  # a page has read an answer by then; if not, a fault of it stays unseen for once
 
 Window = Callable[..., AbstractAsyncContextManager[Page]]
 """Opens a window; takes the name of the user who is signed in there, if anybody is."""
@@ -55,6 +56,24 @@ async def make_room(page: Page, *, public: bool = False) -> str:
 async def heading(page: Page, text: str) -> None:
     """Wait for the view with this heading."""
     await expect(page.get_by_role("heading", level=1)).to_have_text(text)
+
+
+@asynccontextmanager
+async def answered_late(page: Page, path: str, place: Locator, text: str) -> AsyncGenerator[None]:
+    """Hold the answer to one request back until live events have made ``place`` show ``text``.
+
+    So it is on a slow network: the answer is the older news by the time it comes.
+    """
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        await expect(place).to_contain_text(text)
+        await route.fulfill(response=answer)
+
+    await page.route(path, hold, times=1)
+    async with page.expect_response(path):
+        yield
+    await page.wait_for_timeout(_READ_MS)
 
 
 async def tab_to(page: Page, target: str) -> None:

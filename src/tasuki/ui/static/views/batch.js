@@ -46,7 +46,7 @@ function batchPage(first, { signal, go }) {
   const ordered = when(first.created_at);
   const fault = h("div", {});
   const counters = new Map(COUNTERS.map(([key, word, tone]) => [key, counter(word, tone)]));
-  const cancel = cancelButton(first.id, { fault, signal, done: (batch) => show(batch) });
+  const cancel = cancelButton(first.id, { fault, signal });
   const again = replayButton(first.id, { fault, signal, go });
   const say = teller();
 
@@ -135,7 +135,7 @@ function counter(word, tone) {
   };
 }
 
-function cancelButton(id, { fault, signal, done }) {
+function cancelButton(id, { fault, signal }) {
   return h(
     "button",
     {
@@ -149,7 +149,8 @@ function cancelButton(id, { fault, signal, done }) {
             yes: "Cancel all of it",
             no: "Keep it",
           });
-          if (yes) done(await call("POST", `/batches/${id}/cancel`, { signal }));
+          // The answer may be older than what the live numbers have shown by now.
+          if (yes) await call("POST", `/batches/${id}/cancel`, { signal });
         }),
     },
     icon("stop"),

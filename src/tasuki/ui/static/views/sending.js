@@ -149,14 +149,14 @@ class SendingPage {
 
   #pauseIt() {
     return this.#do(async () => {
-      this.show(await post(`${this.path}/pause`, undefined, { signal: this.signal }));
+      await this.#order("pause");
       return "Paused. What is being handed over goes on; nothing more begins.";
     });
   }
 
   #resumeIt() {
     return this.#do(async () => {
-      this.show(await post(`${this.path}/resume`, undefined, { signal: this.signal }));
+      await this.#order("resume");
       return "It goes on.";
     });
   }
@@ -172,9 +172,14 @@ class SendingPage {
       if (!yes) return "";
       const { signal } = this;
       const batch = await call("POST", `/batches/${this.sending.id}/cancel`, { signal });
-      this.show({ batch });
       return `Cancelled: ${number(batch.cancelled)} get nothing, ${number(batch.succeeded)} were sent.`;
     });
+  }
+
+  /** Take only what no live number tells; the rest may be older than what is shown. */
+  async #order(deed) {
+    const answer = await post(`${this.path}/${deed}`, undefined, { signal: this.signal });
+    this.show({ is_paused: answer.is_paused });
   }
 
   async #do(deed) {

@@ -42,7 +42,7 @@ function taskPage(first, { heading, signal, go }) {
   const ordered = when(first.created_at);
   const file = h("div", { class: "hero-file" });
   const fault = h("div", {});
-  const buttons = taskButtons(first.id, { signal, go, show: (task) => show(task) });
+  const buttons = taskButtons(first.id, { signal, go });
   const details = facts(first);
   const legs = attempts();
   const related = family(first, signal);

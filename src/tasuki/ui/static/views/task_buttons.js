@@ -8,9 +8,9 @@ import { canCancel, canReplay } from "../words.js";
 
 /**
  * @param {string} id
- * @param {{signal: AbortSignal, show: (task: any) => void, go: (path: string) => void}} on
+ * @param {{signal: AbortSignal, go: (path: string) => void}} on
  */
-export function taskButtons(id, { signal, show, go }) {
+export function taskButtons(id, { signal, go }) {
   const fault = h("div", { class: "cancel-fault" });
   let isBusy = false;
 
@@ -28,7 +28,8 @@ export function taskButtons(id, { signal, show, go }) {
     "stop",
     "Cancel task",
     once(async () => {
-      if (await ask()) show(await call("POST", `/tasks/${id}/cancel`, { signal }));
+      // The answer may be older than what the live events have shown by now; they tell of the rest.
+      if (await ask()) await call("POST", `/tasks/${id}/cancel`, { signal });
     }),
   );
   const replay = button(
