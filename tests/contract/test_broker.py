@@ -230,6 +230,20 @@ async def test_a_server_that_forgot_begins_a_new_epoch(
     assert not (await two.receiver.history("chat:a", before, most=10)).is_whole
 
 
+async def test_many_channels_that_are_read_at_once_share_a_few_connections(
+    redis_url: str,
+) -> None:
+    """After an outage each process reads all of its channels; the server's clients are limited."""
+    broker = RedisBroker(redis_url, listening=False)
+    async with redis.from_url(redis_url) as server:
+        before = len(await server.client_list())
+        await asyncio.gather(*(broker.history(f"chat:{n}", None, most=10) for n in range(400)))
+        after = len(await server.client_list())
+    await broker.close()
+
+    assert after - before < 100
+
+
 async def test_no_server_is_an_error_that_says_so() -> None:
     """Nothing waits for ever."""
     broker = RedisBroker("redis://127.0.0.1:9", listening=True)

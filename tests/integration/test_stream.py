@@ -8,13 +8,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import redis.asyncio as redis
 from pydantic import BaseModel
 
 from support.channels import Price, Remark
 from support.following import Events, following
 from support.live import Live, live_settings, running_live
-from support.waiting import until
+from support.waiting import until, wait_until
 from tasuki.realtime.connections import ConnectionManager
+from tasuki.realtime.hub import KEEP_PLACE_EVERY_S, Hub
 from tasuki.realtime.stream import StreamConnection
 
 
@@ -137,6 +139,27 @@ async def test_a_hostile_position_is_no_position(live: Live, last_id: str) -> No
 
 
 @on_any_server
+async def test_a_silent_channel_keeps_its_place_while_somebody_listens(
+    live: Live, redis_url: str
+) -> None:
+    """By silence nothing is lost; told so, all would load everything anew at the first word."""
+    client = await live.user("alice")
+    place, hub = "tasuki:rt:meta:prices:a", live.tasuki.services.get(Hub)
+    async with redis.from_url(redis_url) as server, following(client, "prices:a") as events:
+        await events.frame()
+        await server.pexpire(place, 3_000)  # as after almost ten minutes
+
+        async def is_kept() -> bool:
+            return bool(await server.pttl(place) > KEEP_PLACE_EVERY_S * 1_000)
+
+        assert not await is_kept()
+        for turn in range(48):
+            hub.look(turn)
+        await wait_until(is_kept, within=5)
+        await publish(live, "prices:a", 1)
+        assert (await events.event())[0] == "price"
+
+
 async def test_a_slow_client_that_is_sent_away_comes_back_to_where_it_was(live: Live) -> None:
     """The last place it is told stands behind all that waited for it, and not ahead."""
     client, count, filling = await live.user("alice"), 90, "x" * 16_000

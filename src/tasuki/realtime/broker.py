@@ -33,6 +33,9 @@ class Broker(Protocol):
     async def history(self, channel: str, since: Position | None, *, most: int) -> Slice:
         """Return what came after a position, and the position of the newest, at one moment.
 
+        The place of a channel is kept for at least ten minutes from here, though nothing is
+        published in it: who listens to a silent one asks again in time.
+
         Args:
             since: None asks for the position only.
 

@@ -27,6 +27,9 @@ log = get_logger(__name__)
 _MOST_WAITING = 1_000  # publications that a feed holds while it reads the history
 _NOWHERE = Position("now", 0)  # in channels without a history
 _LOOK_EVERY_S = 5.0  # for rows of tables, without any notice
+KEEP_PLACE_EVERY_S = 240.0
+"""So often a broker is asked for each channel's history, which keeps the place of a silent one."""
+_TURNS = int(KEEP_PLACE_EVERY_S / _LOOK_EVERY_S)
 
 
 class Hub:
@@ -53,12 +56,21 @@ class Hub:
         self._reading = Background()
 
     async def run_for_ever(self) -> None:
-        """Look at the tables from time to time: a lost notice costs a delay, never an event."""
+        """Look at the histories now and then: a lost notice costs a delay, never an event.
+
+        At tables often, at the broker's seldom and a part of them each time.
+        """
+        turn = 0
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            for feed in list(self._feeds.values()):
-                if feed.namespace.from_table:
-                    self._read(feed)
+            self.look(turn)
+            turn = (turn + 1) % _TURNS
+
+    def look(self, turn: int) -> None:
+        """Look at the histories whose turn it is, of 0 to 47; at those of tables it always is."""
+        for number, feed in enumerate(list(self._feeds.values())):
+            if feed.namespace.from_table or number % _TURNS == turn:
+                self._read(feed)
 
     async def close(self) -> None:
         """End what is on its way."""

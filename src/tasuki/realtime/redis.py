@@ -25,10 +25,11 @@ _PREFIX = "tasuki:rt:"
 _GENERATION = f"{_PREFIX}generation"
 _ONCE_S = 600
 _META_LIVES_LONGER = 2  # times the age of the history: who comes late learns that it is gone
+_PLACE_KEPT_S = 600  # at least, from when somebody asked for it; see `KEEP_PLACE_EVERY_S`
 _TRIES = 3
 
 # KEYS: generation, meta, stream, once. ARGV: payload, size, age in ms, a word for a new epoch,
-# the live channel, whether `once` counts, seconds it counts.
+# the live channel, whether `once` counts, seconds it counts, ms that the place is kept.
 _PUBLISH = """
 if ARGV[6] == '1' then
   local before = redis.call('GET', KEYS[4])
@@ -49,16 +50,17 @@ end
 local offset = redis.call('HINCRBY', KEYS[2], 'offset', 1)
 redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[2], offset .. '-0', 'p', ARGV[1])
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[3] * __LONGER__)
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
 if ARGV[6] == '1' then
   redis.call('SET', KEYS[4], cjson.encode({epoch, offset}), 'EX', ARGV[7])
 end
 redis.call('PUBLISH', ARGV[5], epoch .. ' ' .. offset .. ' ' .. ARGV[1])
 return {epoch, offset}
-""".replace("__LONGER__", str(_META_LIVES_LONGER))
+"""
 
 # KEYS: generation, meta, stream. ARGV: a word for a new epoch, the epoch and offset of the
-# reader ('' if none), how many at most, age in ms. A channel nobody has published in begins here.
+# reader ('' if none), how many at most, ms that the place is kept. A channel nobody has published
+# in begins here. What is asked for keeps its place, or who listens would be told of a loss.
 _HISTORY = """
 local generation = redis.call('GET', KEYS[1])
 if not generation then
@@ -72,6 +74,8 @@ if meta[1] ~= generation then
   redis.call('DEL', KEYS[3])
   redis.call('HSET', KEYS[2], 'generation', generation, 'epoch', epoch, 'offset', 0)
   redis.call('PEXPIRE', KEYS[2], ARGV[5])
+else
+  redis.call('PEXPIRE', KEYS[2], ARGV[5], 'GT')
 end
 if ARGV[2] == '' then return {epoch, offset, 1, {}} end
 local missing = offset - tonumber(ARGV[3])
@@ -137,12 +141,11 @@ class RedisBroker:
         """See `Broker.history`."""
         keys = _keys(channel)[:3]
         reader = ("", 0) if since is None else (since.epoch, since.offset)
-        age_ms = _ONCE_S * 1000
         try:
             if not self._hash:
                 await self._begin_generation()
             answer: Any = await self._client.eval(
-                _HISTORY, len(keys), *keys, _new_epoch(), *reader, most, age_ms
+                _HISTORY, len(keys), *keys, _new_epoch(), *reader, most, _PLACE_KEPT_S * 1000
             )
         except (RedisError, OSError) as exc:
             raise _unavailable(exc) from exc
@@ -169,6 +172,7 @@ class RedisBroker:
     ) -> tuple[bytes, int]:
         keys = [*_keys(channel), f"{_PREFIX}once:{channel}:{once or ''}"]
         size, age_ms = max(1, history.size), int(history.age.total_seconds() * 1000)
+        place_ms = max(age_ms * _META_LIVES_LONGER, _PLACE_KEPT_S * 1000)
         for _ in range(_TRIES):
             try:
                 if not self._hash:
@@ -184,6 +188,7 @@ class RedisBroker:
                     f"{_PREFIX}live:{channel}",
                     int(once is not None),
                     _ONCE_S,
+                    place_ms,
                 )
             except NoScriptError:
                 await self._begin_generation(is_new=True)
