@@ -1,5 +1,8 @@
 """The command `tasuki`."""
 
-from tasuki.cli.main import main
+from tasuki.core.garbage import importing
+
+with importing():
+    from tasuki.cli.main import main
 
 __all__ = ["main"]

@@ -17,6 +17,7 @@ from typer.main import get_command, get_group
 
 from tasuki.cli.output import errors
 from tasuki.core.errors import TasukiError
+from tasuki.core.garbage import importing
 from tasuki.core.settings import UnknownSetting
 from tasuki.wiring.settings import BadSetting
 
@@ -54,7 +55,8 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(".")
-        found = getattr(import_module(f"tasuki.cli.{module}"), name)
+        with importing():
+            found = getattr(import_module(f"tasuki.cli.{module}"), name)
         if isinstance(found, typer.Typer):
             command: Any = get_group(found)
         else:
