@@ -11,10 +11,11 @@ import pytest
 import redis.asyncio as redis
 from pydantic import BaseModel
 
-from support.channels import Price, Remark
+from support.channels import VERDICTS, Price, Remark
 from support.following import Events, following
 from support.live import Live, live_settings, running_live
 from support.waiting import until, wait_until
+from tasuki.core.notices import Notices
 from tasuki.realtime.connections import ConnectionManager
 from tasuki.realtime.hub import KEEP_PLACE_EVERY_S, Hub
 from tasuki.realtime.stream import StreamConnection
@@ -301,6 +302,28 @@ async def test_signing_out_ends_an_open_stream(live: Live) -> None:
 
         async with asyncio.timeout(2):
             await events.until_over()
+
+
+async def test_a_rule_that_breaks_keeps_nobody_from_being_asked_about(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many are asked about at once, and who lost their right must go all the same."""
+    client = await live.user("alice")
+    keys = [*map(str, range(16)), "withdrawn"]
+    async with AsyncExitStack() as stack:
+        streams = {
+            key: await stack.enter_async_context(following(client, f"moody:{key}")) for key in keys
+        }
+        for events in streams.values():
+            await events.frame()
+        for key in keys:
+            monkeypatch.setitem(VERDICTS, key, KeyError("a bug in a rule"))
+        monkeypatch.setitem(VERDICTS, "withdrawn", False)
+
+        live.tasuki.services.get(Notices).send(*(f"rights:moody:{key}" for key in keys))
+
+        async with asyncio.timeout(2):
+            await streams["withdrawn"].until_over()
 
 
 async def test_a_published_event_must_be_one_of_the_channels(live: Live) -> None:

@@ -101,3 +101,5 @@ class Revocation:
             connection.end(FORBIDDEN, "not yours any more")
         except Unavailable:
             log.warning("recheck_put_off", user_id=user.id)  # the pulse asks again
+        except Exception:  # of a namespace's own rule; all others still have to be asked about
+            log.exception("recheck_failed", user_id=user.id)

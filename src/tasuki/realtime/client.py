@@ -9,7 +9,7 @@ _WAIT_S = 5.0
 def redis_client(url: str) -> redis.Redis:
     """Return a client that connects when it is first used.
 
-    After an outage all channels are read at once; without a bound each would connect.
+    After an outage all channels are read at once: they share some connections, and wait for one.
     """
     pool: redis.BlockingConnectionPool = redis.BlockingConnectionPool.from_url(
         url,
