@@ -169,6 +169,8 @@ async def test_who_wishes_is_told_by_mail(
         await page.get_by_role("button", name="Order the report").click()
         await heading(page, "Activity report")
         report = page.url
+        await expect(page.get_by_role("link", name="once it has ended")).to_be_visible()
+        await expect(page.get_by_text("Part of")).to_have_count(0)
 
         await page.goto("/exports?dataset=tasks")
         await page.get_by_label("Mail me when it is prepared as a task").check()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 REPORT = "/api/v1/tasks/generate-report/"
 EXPORT = "/api/v1/exports/tasks"
 TASKS = "/api/v1/tasks"
+BATCHES = "/api/v1/batches"
 JOBS = ("test.echo", "test.fail", "test.ask_wrongly")
 numbers = itertools.count(1)
 
@@ -108,6 +109,83 @@ async def test_a_finished_export_is_told_of_in_the_readers_language(
     assert f"{post.live.url}/tasks/{answer.json()['id']}" in text
 
 
+async def test_an_export_that_is_preferred_as_a_task_is_told_of(post: Post, owner: Client) -> None:
+    """The same address as the download; without a task there is nothing to tell of."""
+    plain = await owner.get(f"{EXPORT}?mail_me=true")
+    answer = await owner.get(f"{EXPORT}?mail_me=true", headers={"Prefer": "respond-async"})
+    await post.live.work("reports")
+
+    [(subject, text)] = await told(post)
+
+    assert (plain.status_code, "respond-async" in plain.text) == (422, True)
+    assert answer.status_code == 202, answer.text
+    assert subject == "Your export is ready: tasks"
+    assert f"{post.live.url}/tasks/{answer.json()['id']}" in text
+
+
+async def test_a_batch_is_told_of_once_when_all_of_it_has_ended(post: Post, owner: Client) -> None:
+    """One mail, not one for each; also what follows the batch has ended by then."""
+    body = {
+        "name": "test.fail",
+        "args": [{"fatal": True}, {"fatal": True}, {"fatal": True}],
+        "on_complete": {"name": "test.echo"},
+        "mail_me": True,
+    }
+    key = {"Idempotency-Key": "all"}
+    answer = await owner.post(BATCHES, json=body, headers=key)
+    again = await owner.post(BATCHES, json=body, headers=key)
+    without = await owner.post(BATCHES, json={**body, "mail_me": False}, headers=key)
+    early = await told(post)
+    await post.live.work()
+    await post.live.work()
+
+    [(subject, text)] = await told(post)
+
+    batch_id = answer.json()["id"]
+    assert (answer.status_code, again.status_code, again.json()["id"]) == (202, 200, batch_id)
+    assert (without.status_code, without.json()["code"]) == (409, "idempotency_conflict")
+    assert early == []
+    assert subject == "Your tasks have ended, not all succeeded: test.fail"
+    assert "of 3 tasks “test.fail” that you asked for 0 succeeded, 3 failed" in text
+    assert f"{post.live.url}/batches/{batch_id}" in text
+    follow_up = await owner.task(answer.json()["on_complete_id"])
+    assert (follow_up["name"], follow_up["state"]) == ("test.echo", "succeeded")
+
+
+async def test_a_batch_that_nothing_else_follows_is_told_of(post: Post, owner: Client) -> None:
+    """All went well; and whoever cancels a batch is told nothing."""
+    body = {"name": "test.echo", "args": [{}, {}], "mail_me": True}
+    answer = await owner.post(BATCHES, json=body)
+    cancelled = await owner.post(BATCHES, json=body)
+    await owner.post(f"{BATCHES}/{cancelled.json()['id']}/cancel")
+    await post.live.work()
+
+    [(subject, text)] = await told(post)
+
+    assert subject == "All of your tasks are done: test.echo"
+    assert answer.json()["id"] in text
+
+
+async def test_an_operator_has_a_user_told(post: Post, owner: Client) -> None:
+    """What is ordered from a shell for somebody is theirs, and they may be told of it."""
+    name = (await owner.get("/api/v1/auth/me")).json()["username"]
+    order = ("task", "order", "test.echo", "--mail-me")
+    refused = await post.live.command(*order, code=2)
+    settings = {
+        "TASUKI_MAIL__HOST": "127.0.0.1",
+        "TASUKI_MAIL__TLS": "none",
+        "TASUKI_WEB__PUBLIC_URL": "https://tasks.example.org",
+    }
+    task_id = (await post.live.command(*order, "--user", name, env=settings)).strip()
+    await post.live.work()
+
+    [(subject, text)] = await told(post)
+
+    assert "--user" in refused
+    assert subject == "Your task is done: test.echo"
+    assert f"https://tasks.example.org/tasks/{task_id}" in text
+
+
 async def test_any_task_can_be_told_of(post: Post, owner: Client) -> None:
     """One's own tasks have no template of ours; they are told of by their name."""
     ordered = await owner.order_with("test.echo", {}, mail_me=True)
@@ -156,11 +234,13 @@ async def test_who_cancels_is_told_nothing(post: Post, owner: Client) -> None:
     assert (follow_up["state"], follow_up["result"]) == ("succeeded", {"mail_id": None})
 
 
-@pytest.mark.parametrize("path", [REPORT, EXPORT, TASKS])
+@pytest.mark.parametrize("path", [REPORT, EXPORT, TASKS, BATCHES])
 async def test_only_a_verified_address_is_written_to(post: Post, path: str) -> None:
     """Else a stranger's address could be filled with mail; the answer says what to do."""
     stranger = await post.live.user(f"stranger{next(numbers)}", scopes=("task:test.echo",))
-    name = {"name": "test.echo"} if path == TASKS else {}
+    name: dict[str, Any] = {"name": "test.echo"} if path in {TASKS, BATCHES} else {}
+    if path == BATCHES:
+        name["args"] = [{}]
 
     answer = await stranger.post(path, json={**name, "mail_me": True})
 
@@ -203,20 +283,21 @@ async def test_what_is_told_counts_as_written(post: Post, owner: Client) -> None
     assert (answer.status_code, len(post.sink.taken)) == (429, 5)
 
 
-async def test_nobody_has_others_told(post: Post) -> None:
+@pytest.mark.parametrize(("name", "about"), [("mail.tell", "task"), ("mail.tell_batch", "batch")])
+async def test_nobody_has_others_told(post: Post, name: str, about: str) -> None:
     """The task that writes the mail is no way around the rights: not by name, not in a batch."""
     post.sink.taken.clear()
     args = {
-        "task_id": "00000000-0000-7000-8000-000000000000",
+        f"{about}_id": "00000000-0000-7000-8000-000000000000",
         "to": "victim@example.org",
         "template": "report_ready",
         "link_base": "https://evil.example",
         "values": {},
     }
     writer = await post.live.user(
-        f"writer{next(numbers)}", scopes=("task:mail.tell", "task:test.echo")
+        f"writer{next(numbers)}", scopes=(f"task:{name}", "task:test.echo")
     )
-    follow_up = {"name": "mail.tell", "args": args}
+    follow_up = {"name": name, "args": args}
 
     answers = [
         await writer.post(TASKS, json=follow_up),

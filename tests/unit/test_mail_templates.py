@@ -20,6 +20,10 @@ VALUES: dict[str, str | int] = {
     "task": "shop.invoice",
     "state": "failed",
     "reason": "no paper",
+    "total": 3,
+    "succeeded": 2,
+    "failed": 1,
+    "cancelled": 0,
 }
 
 
@@ -130,7 +134,9 @@ def test_an_unknown_name_is_answered_with_those_there_are(tmp_path: Path, name: 
     (tmp_path / "mails").mkdir()
     (tmp_path / "settings.html").write_text("secret")
 
-    with pytest.raises(ValidationFailed, match=r"no template .* there are export_ready, message"):
+    with pytest.raises(
+        ValidationFailed, match=r"no template .* there are batch_ended, export_ready"
+    ):
         Templates(tmp_path / "mails").render(name, VALUES)
 
 

@@ -9,21 +9,30 @@ from tasuki.core.errors import Unavailable
 from tasuki.core.logging import get_logger
 from tasuki.wiring import Settings, Tasuki
 from tasuki.wiring.migrations.lag import need_schema
+from tasuki.wiring.people import Identity
 
 log = get_logger(__name__)
 
 Result = TypeVar("Result")
 
 
-def with_system(settings: Settings, work: Callable[[Tasuki], Awaitable[Result]]) -> Result:
+def with_system(
+    settings: Settings,
+    work: Callable[[Tasuki], Awaitable[Result]],
+    *,
+    identity: Identity | None = None,
+) -> Result:
     """Run work on a connected system, and close its connections after it.
+
+    Args:
+        identity: Whose users there are; none: that is not known, as in a worker.
 
     Raises:
         OldSchema: The database was not upgraded to this version.
     """
 
     async def run() -> Result:
-        async with Tasuki(settings).connected() as tasuki:
+        async with Tasuki(settings).connected(identity) as tasuki:
             await need_schema(tasuki.services.get(Database))
             return await work(tasuki)
 

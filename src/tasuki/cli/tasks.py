@@ -19,12 +19,14 @@ from tasuki.cli.system import with_system
 from tasuki.core.clock import utc_now
 from tasuki.core.database import Database
 from tasuki.tasks import State, TaskRecord, TaskService
-from tasuki.tasks.declare import EnqueueOptions
 from tasuki.tasks.records import TaskEvent, TaskFilter
 from tasuki.tasks.replays import ReplayService, ReplayWanted
 from tasuki.tasks.replays.tasks import replay as replay_many
 from tasuki.tasks.schemas import TaskOut
-from tasuki.wiring import Tasuki
+from tasuki.tasks.telling import Teller, Tidings
+from tasuki.web.principal import Principal
+from tasuki.wiring import Settings, Tasuki
+from tasuki.wiring.people import OwnAccounts
 
 app = typer.Typer(
     help="Background work: order, look, watch, cancel, replay.", no_args_is_help=True
@@ -53,24 +55,43 @@ def order(
     user: Annotated[
         str | None, typer.Option(help="Whose task it is; default: nobody's, seen by admins.")
     ] = None,
+    mail_me: Annotated[
+        bool, typer.Option("--mail-me", help="Write to that user when it has succeeded or failed.")
+    ] = False,
 ) -> None:
     """Order a task and print its id, alone on its line.
+
+    The link of a mail leads to TASUKI_WEB__PUBLIC_URL, or else to where web processes listen.
 
     [dim]Example: TASK=$(tasuki task order shop.greet --args '{"names": ["Hana"]}')[/dim]
     """
     given = _json_object(args)
+    if mail_me and user is None:
+        raise typer.BadParameter("--mail-me writes to a user; name one by --user")
+    settings = settings_of(context)
 
     async def accept(tasuki: Tasuki) -> UUID:
+        task = tasuki.services.get(TaskService).declared(name)
         async with tasuki.services.get(Database).unit_of_work() as session:
-            owner_id = None
-            if user is not None:
-                owner = await tasuki.services.get(UserService).get_by_username(session, user)
-                owner_id = owner.id
-            options = EnqueueOptions(owner_id=owner_id)
-            service = tasuki.services.get(TaskService)
-            return (await service.enqueue_by_name(session, name, given, options)).id
+            if user is None:
+                return (await tasuki.services.get(TaskService).enqueue(session, task, given)).id
+            owner = await tasuki.services.get(UserService).get_by_username(session, user)
+            task = task.having(owner_id=owner.id)
+            if not mail_me:
+                return (await tasuki.services.get(TaskService).enqueue(session, task, given)).id
+            teller: Teller = tasuki.services.get(Teller)
+            tidings = Tidings(template="task_ready", link_base=_site(settings), language="en")
+            who = Principal.of(owner)
+            return (await teller.enqueue(session, who, task, given, tidings)).id
 
-    say(str(with_system(settings_of(context), accept)))
+    # The users that have names here are Tasuki's own, so it knows their addresses.
+    say(str(with_system(settings, accept, identity=OwnAccounts(settings) if user else None)))
+
+
+def _site(settings: Settings) -> str:
+    """Return where people reach the web processes, as far as anybody has said."""
+    web = settings.web
+    return web.public_url or f"http://{web.host}:{web.port}"
 
 
 @app.command("list")

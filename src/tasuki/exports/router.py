@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
+from tasuki.exports.preferred import Preferred, order_told
 from tasuki.exports.query import MOST_ROWS, ExportQuery, read_query
 from tasuki.exports.response import ExportResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
@@ -27,7 +28,7 @@ from tasuki.web.principal import Principal
 router = APIRouter(prefix="/exports", tags=["exports"], route_class=LateRoute)
 
 _RESERVED = frozenset(
-    {"format", "profile", "columns", "sort", "limit", "filename", "encoding", "end"}
+    {"format", "profile", "columns", "sort", "limit", "filename", "encoding", "end", "mail_me"}
 )
 _ENCODING = "Instead of what `Accept-Encoding` asks for, which scripts in a browser cannot send."
 _FILE = {
@@ -100,7 +101,7 @@ async def export(
     session: DbSession,
     exports: Exports,
     audit: Audit,
-    tasks: Annotated[TaskService, provided(TaskService)],
+    preferred: Preferred,
     dataset: str,
     format: Format = "csv",  # noqa: A002  # as in the address
     profile: Profile = "data",
@@ -113,7 +114,6 @@ async def export(
         bool, Query(description="For ndjson: a last line says that it is one.")
     ] = False,
     accept_encoding: AcceptEncoding = "",
-    prefer: Annotated[str, Header(description="`respond-async`: as a task (RFC 7240).")] = "",
 ) -> Response:
     """Download rows. All other parameters are filters of the dataset.
 
@@ -132,8 +132,8 @@ async def export(
     )
     encoding = encoding or choose_encoding(accept_encoding)
     form = Form(format=format, profile=profile, encoding=encoding, has_end=end)
-    if "respond-async" in prefer.lower():
-        return await _as_a_task(session, tasks, user, query, form, filters, filename)
+    if preferred.is_task:
+        return await preferred.order(_args_of(query, form, filters, filename))
     await _write_down(audit, session, user, query)
     name = form.file_name(filename or dataset)
     return LateResponse(ExportResponse(exports, user, query, form, name=name))
@@ -170,13 +170,7 @@ async def order_export(
     )
     args = _task_args(query, filters, **order.model_dump(exclude={"mail_me", "filters"}))
     task = run_export.having(owner_id=user.id, idempotency_key=key)
-    handle = await orders.enqueue(
-        task,
-        args,
-        mail_me=order.mail_me,
-        template="export_ready",
-        values={"dataset": dataset},
-    )
+    handle = await order_told(orders, task, args, mail_me=order.mail_me)
     if not handle.is_new:
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/api/v1/tasks/{handle.id}"
@@ -192,17 +186,11 @@ def _task_args(query: ExportQuery, filters: dict[str, list[str]], **asked: Any) 
     }
 
 
-async def _as_a_task(
-    session: DbSession,
-    tasks: TaskService,
-    user: Principal,
-    query: ExportQuery,
-    form: Form,
-    filters: dict[str, list[str]],
-    filename: str | None,
-) -> Response:
-    """Order an export as a task, as the caller prefers."""
-    args = _task_args(
+def _args_of(
+    query: ExportQuery, form: Form, filters: dict[str, list[str]], filename: str | None
+) -> dict[str, Any]:
+    """Return the arguments of a download that is preferred as a task."""
+    return _task_args(
         query,
         filters,
         format=form.format,
@@ -211,17 +199,6 @@ async def _as_a_task(
         sort=[f"-{name}" if is_descending else name for name, is_descending in query.sort],
         limit=query.limit,
         filename=filename,
-    )
-    handle = await tasks.enqueue(session, run_export.having(owner_id=user.id), args)
-    record = TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
-    return Response(
-        record.model_dump_json(),
-        HTTPStatus.ACCEPTED,
-        media_type="application/json",
-        headers={
-            "Location": f"/api/v1/tasks/{handle.id}",
-            "Preference-Applied": "respond-async",
-        },
     )
 
 

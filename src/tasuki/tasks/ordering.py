@@ -1,4 +1,4 @@
-"""What the endpoints that order one task share: the caller may wish to be told by mail."""
+"""What the endpoints that order tasks share: the caller may wish to be told by mail."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -50,13 +50,26 @@ class Desk:
         """
         if not mail_me:
             return await self._tasks.enqueue(self._session, task, args)
-        tidings = Tidings(
-            template=template,
-            values=values or {},
-            link_base=self._link_base,
-            language=self._language,
-        )
+        tidings = self._tidings(template, values or {})
         return await self._teller.enqueue(self._session, self._user, task, args, tidings)
+
+    async def about_batch(
+        self, *, mail_me: bool
+    ) -> tuple[Task[..., Any] | None, dict[str, Any] | None]:
+        """Return the task that is to follow a batch and its arguments; see `Teller`.
+
+        Args:
+            mail_me: Whether they shall be told at all.
+        """
+        if not mail_me:
+            return None, None
+        tidings = self._tidings("batch_ended", {})
+        return await self._teller.about_batch(self._session, self._user, tidings)
+
+    def _tidings(self, template: str, values: Mapping[str, str]) -> Tidings:
+        return Tidings(
+            template=template, values=values, link_base=self._link_base, language=self._language
+        )
 
 
 Orders = Annotated[Desk, Depends()]

@@ -19,6 +19,11 @@ MAIL_ME: Any = Field(
     description="Write to your own, verified address when it has succeeded or failed.",
 )
 
+MAIL_ME_OF_ALL: Any = Field(
+    default=False,
+    description="Write to your own, verified address once, when all of it has ended.",
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tidings:
@@ -26,6 +31,7 @@ class Tidings:
 
     Attributes:
         template: What they are told when the task has succeeded; otherwise they are told why not.
+            Of a batch they are told how many did.
         values: What the template needs besides what all are given.
         link_base: Where they reach this system, e.g. ``https://tasks.example.org``.
         language: ``en`` or ``ja``.
@@ -55,5 +61,15 @@ class Teller(Protocol):
             RateLimited: They have written, or were written to, often enough.
             Unavailable: No mail system is set up.
             IdempotencyConflict, TaskAlreadyRunning: As `TaskService.enqueue`.
+        """
+        ...
+
+    async def about_batch(
+        self, session: Session, user: Principal, tidings: Tidings
+    ) -> tuple[Task[..., Any], dict[str, Any]]:
+        """Return the task that is to follow a batch of a user, and tells how it ended.
+
+        Raises:
+            ValidationFailed, RateLimited, Unavailable: As `enqueue`.
         """
         ...

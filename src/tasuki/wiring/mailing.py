@@ -45,7 +45,10 @@ def _add_orders(registry: Registry, mail: MailSettings) -> None:
     mails = registry.add(MailService, MailService(tasks=tasks, settings=mail, addresses=addresses))
     tasks.when_cancelled(mails.cancelled)
     registry.offer(VerificationService, lambda: _verification(registry))
-    registry.add(EndMails, EndMails(tasks=tasks, mails=mails, templates=registry.get(Templates)))
+    templates = registry.get(Templates)
+    registry.add(
+        EndMails, EndMails(tasks=tasks, batches=batches, mails=mails, templates=templates)
+    )
     registry.add(
         Teller,
         TellingService(batches=batches, mails=mails, settings=mail, addresses=addresses),

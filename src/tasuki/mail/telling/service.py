@@ -10,7 +10,7 @@ from tasuki.core.errors import ValidationFailed
 from tasuki.mail.rights import need_mail_system
 from tasuki.mail.service import MailService, VerifiedAddresses
 from tasuki.mail.settings import MailSettings
-from tasuki.mail.telling.tasks import tell
+from tasuki.mail.telling.tasks import tell, tell_batch
 from tasuki.tasks.batches import BatchService
 from tasuki.tasks.declare import Task
 from tasuki.tasks.records import TaskHandle
@@ -52,13 +52,24 @@ class TellingService:
         tidings: Tidings,
     ) -> TaskHandle:
         """See `Teller.enqueue`."""
+        told = await self._told(session, user, tidings)
+        return await self._batches.enqueue_followed(session, task, args, then=tell, then_args=told)
+
+    async def about_batch(
+        self, session: Session, user: Principal, tidings: Tidings
+    ) -> tuple[Task[..., Any], dict[str, Any]]:
+        """See `Teller.about_batch`."""
+        return tell_batch, await self._told(session, user, tidings)
+
+    async def _told(self, session: Session, user: Principal, tidings: Tidings) -> dict[str, Any]:
+        """Return what the task that tells needs to know, if the user may be told."""
         need_mail_system(self._settings)
         address = await self._addresses.verified_address(session, user.id)
         if address is None:
             errors = [{"loc": ["body", "mail_me"], "msg": _NOT_VERIFIED}]
             raise ValidationFailed(f"mail_me: {_NOT_VERIFIED}", errors=errors)
         await self._mails.admit(session, user, address)
-        told = {
+        return {
             "to": address,
             "template": tidings.template,
             "link_base": tidings.link_base,
@@ -68,4 +79,3 @@ class TellingService:
                 "language": tidings.language,
             },
         }
-        return await self._batches.enqueue_followed(session, task, args, then=tell, then_args=told)

@@ -1,12 +1,15 @@
-"""Decides what is written about a task that has ended: which template, what in it, once."""
+"""Decides what is written about tasks that have ended: which template, what in it, once."""
 
 from collections.abc import Mapping
 from uuid import UUID
 
 from tasuki.core.database import Session
+from tasuki.core.errors import NotFound
 from tasuki.mail.service import MailService
 from tasuki.mail.templates import Templates
 from tasuki.tasks import TaskService
+from tasuki.tasks.batches import BatchService
+from tasuki.tasks.batches.records import BatchRecord
 from tasuki.tasks.errors import IdempotencyConflict, TaskNotFound
 from tasuki.tasks.records import TaskRecord
 from tasuki.tasks.states import State
@@ -18,8 +21,16 @@ _FAILED = "task_failed"
 class EndMails:
     """Orders mails about tasks that have ended, each call within the caller's transaction."""
 
-    def __init__(self, *, tasks: TaskService, mails: MailService, templates: Templates) -> None:
+    def __init__(
+        self,
+        *,
+        tasks: TaskService,
+        batches: BatchService,
+        mails: MailService,
+        templates: Templates,
+    ) -> None:
         self._tasks = tasks
+        self._batches = batches
         self._mails = mails
         self._templates = templates
 
@@ -52,10 +63,44 @@ class EndMails:
         record = await self._ended(session, task_id, owner_id=owner_id)
         if record is None or record.state is State.CANCELLED:
             return None
-        link = f"{link_base.rstrip('/')}/tasks/{task_id}"
         if record.state is not State.SUCCEEDED:
             template = _FAILED
-        words = self._templates.render(template, {**_told(record), **values, "link": link})
+        link = f"{link_base.rstrip('/')}/tasks/{task_id}"
+        told = {**_told(record), **values, "link": link}
+        return await self._write(session, task_id, record.owner_id, to, template, told)
+
+    async def order_about_batch(
+        self,
+        session: Session,
+        batch_id: UUID,
+        *,
+        owner_id: int | None,
+        to: str,
+        template: str,
+        link_base: str,
+        values: Mapping[str, str],
+    ) -> UUID | None:
+        """Order the mail about a batch; arguments, result and errors are those of `order`."""
+        try:
+            record = await self._batches.get(session, batch_id, owner_id=owner_id)
+        except NotFound:
+            return None
+        if record.finished_at is None or record.cancel_requested_at is not None:
+            return None
+        link = f"{link_base.rstrip('/')}/batches/{batch_id}"
+        told = {**_told_of_all(record), **values, "link": link}
+        return await self._write(session, batch_id, record.owner_id, to, template, told)
+
+    async def _write(
+        self,
+        session: Session,
+        about: UUID,
+        owner_id: int | None,
+        to: str,
+        template: str,
+        told: Mapping[str, str | int],
+    ) -> UUID | None:
+        words = self._templates.render(template, told)
         try:
             mail = await self._mails.order(
                 session,
@@ -63,8 +108,8 @@ class EndMails:
                 subject=words.subject or "",
                 html=words.html,
                 text=words.text,
-                owner_id=record.owner_id,
-                idempotency_key=f"{_KEYS}{task_id}",
+                owner_id=owner_id,
+                idempotency_key=f"{_KEYS}{about}",
             )
         except IdempotencyConflict:  # told before, in other words: the template has changed since
             return None
@@ -86,4 +131,15 @@ def _told(record: TaskRecord) -> dict[str, str]:
         "task": record.name,
         "state": record.state.replace("_", " "),
         "reason": (record.error or {}).get("message", ""),
+    }
+
+
+def _told_of_all(record: BatchRecord) -> dict[str, str | int]:
+    """Return what a template is given about a batch."""
+    return {
+        "task": record.name,
+        "total": record.total,
+        "succeeded": record.succeeded,
+        "failed": record.failed,
+        "cancelled": record.cancelled,
     }

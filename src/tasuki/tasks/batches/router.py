@@ -15,6 +15,7 @@ from tasuki.tasks.batches.service import BatchService
 from tasuki.tasks.batches.watch import BatchWatch
 from tasuki.tasks.callers import Watcher, owner_filter
 from tasuki.tasks.events import Position
+from tasuki.tasks.ordering import Orders
 from tasuki.tasks.service import TaskService
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, StreamUser, provided
@@ -35,6 +36,7 @@ async def order_batch(
     session: DbSession,
     batches: Batches,
     tasks: Tasks,
+    orders: Orders,
     order: BatchOrder,
     response: Response,
     key: IdempotencyKey = None,
@@ -54,10 +56,13 @@ async def order_batch(
         tags=order.tags,
         owner_id=user.id,
     )
+    then, then_args = await orders.about_batch(mail_me=order.mail_me)
     handle = await batches.enqueue(
         session,
         task,
         order.args,
+        then=then,
+        then_args=then_args,
         on_complete=tasks.declared(follow_up.name) if follow_up else None,
         on_complete_args=follow_up.args if follow_up else None,
         for_user=None if user.is_admin else user.id,

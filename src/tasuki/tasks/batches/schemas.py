@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasuki.tasks.batches.service import LARGEST
+from tasuki.tasks.telling import MAIL_ME_OF_ALL
 
 
 class BatchOut(BaseModel):
@@ -58,6 +59,7 @@ class BatchOrder(BaseModel):
     on_complete: FollowUp | None = Field(
         default=None, description="Begins when all have ended, however they did."
     )
+    mail_me: bool = MAIL_ME_OF_ALL
 
 
 class BatchEventOut(BaseModel):

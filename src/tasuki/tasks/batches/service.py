@@ -93,6 +93,8 @@ class BatchService:
         *,
         on_complete: Task[..., Any] | None = None,
         on_complete_args: dict[str, Any] | None = None,
+        then: Task[..., Any] | None = None,
+        then_args: dict[str, Any] | None = None,
         for_user: int | None = None,
     ) -> BatchHandle:
         """Order a task once for each set of arguments, within the caller's transaction.
@@ -108,6 +110,8 @@ class BatchService:
                 they did, also when they were cancelled. It is ordered now and held back.
             on_complete_args: Its arguments. If it has a parameter ``batch_id`` that is not
                 among them, it is given the batch's id.
+            then: A task of ours that begins when that has ended as well, under the same rules.
+                That there is one, not its arguments, is part of what a key stands for.
             for_user: Ask the tasks' ``allows`` whether this user may order this.
 
         Raises:
@@ -117,20 +121,37 @@ class BatchService:
         """
         columns = self._columns(task, len(arguments))
         args_hash = await _checked(task, arguments, for_user)
-        batch_id, follow_up = new_id(), None
+        batch_id, following = new_id(), []
         if on_complete is not None:
-            follow_up = self._follow_up(on_complete, on_complete_args or {}, columns)
-            args_hash = hashlib.sha256(args_hash + follow_up.checked(for_user)).digest()
+            following.append(self._follow_up(on_complete, on_complete_args or {}, columns))
+            args_hash = _both(args_hash, following[0].checked(for_user))
+        if then is not None:
+            following.append(self._follow_up(then, then_args or {}, columns))
+            args_hash = _both(args_hash, then.name.encode())
         row = _row(batch_id, columns, len(arguments), args_hash)
-        row["on_complete_id"] = follow_up and follow_up.id
+        row["on_complete_id"] = following[0].id if following else None
         if not await self._batches.add(session, row):
             return await self._earlier(session, columns, args_hash)
-        if follow_up is not None:
-            await self._tasks.enqueue_all(session, follow_up.columns, [follow_up.order(batch_id)])
+        await self._order_following(session, batch_id, following)
         ours = {**columns, "batch_id": str(batch_id), "idempotency_key": None}
         for orders in _in_lots(task, arguments):
             await self._tasks.enqueue_all(session, ours, orders)
         return BatchHandle(id=batch_id, is_new=True)
+
+    async def _order_following(
+        self, session: Session, batch_id: UUID, following: Sequence["_FollowUp"]
+    ) -> None:
+        """Order what follows a batch, held back; one that another follows is a batch of one."""
+        for index, one in enumerate(following):
+            columns = one.columns
+            order = one.order(batch_id)
+            if index + 1 < len(following):
+                alone = {**_row(new_id(), columns, 1, order.args_hash), "idempotency_key": None}
+                await self._batches.add(
+                    session, {**alone, "on_complete_id": following[index + 1].id}
+                )
+                columns = {**columns, "batch_id": str(alone["id"])}
+            await self._tasks.enqueue_all(session, columns, [order])
 
     async def enqueue_followed(
         self,
@@ -154,7 +175,7 @@ class BatchService:
         """
         columns = self._tasks.columns(task)
         order = order_of(task, args)
-        args_hash = hashlib.sha256(order.args_hash + then.name.encode()).digest()
+        args_hash = _both(order.args_hash, then.name.encode())
         order = replace(order, args_hash=args_hash)
         batch_id = new_id()
         handle = await self._tasks.enqueue_one(session, task, order, batch_id=batch_id)
@@ -269,6 +290,10 @@ def _row(batch_id: UUID, columns: dict[str, Any], total: int, args_hash: bytes) 
         "idempotency_key": columns["idempotency_key"],
         "args_hash": args_hash,
     }
+
+
+def _both(args_hash: bytes, more: bytes) -> bytes:
+    return hashlib.sha256(args_hash + more).digest()
 
 
 async def _checked(task: Task[..., Any], arguments: Arguments, for_user: int | None) -> bytes:

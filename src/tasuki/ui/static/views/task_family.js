@@ -10,6 +10,8 @@ import { describe, isEnded } from "../words.js";
 
 const MOST = 5;
 const EVERY_MS = 4_000;
+/** The task that writes the mail about another one's end. */
+const TELLS = "mail.tell";
 
 /**
  * @param {any} task
@@ -17,7 +19,7 @@ const EVERY_MS = 4_000;
  */
 export function family(task, signal) {
   const from = [
-    task.batch_id && link("Part of", `/batches/${task.batch_id}`, "a batch"),
+    task.batch_id && partOf(task.batch_id, signal),
     task.parent_id && link("Ordered by", `/tasks/${task.parent_id}`, "another task"),
     task.replay_of && link("Replay of", `/tasks/${task.replay_of}`, "an earlier task"),
   ].filter(Boolean);
@@ -69,7 +71,29 @@ export function family(task, signal) {
 }
 
 function link(name, href, text) {
-  return h("div", {}, h("dt", {}, name), h("dd", {}, h("a", { href }, text)));
+  const node = h("div", {});
+  fill(node, ...linkTo(name, href, text));
+  return node;
+}
+
+function linkTo(name, href, text) {
+  return [h("dt", {}, name), h("dd", {}, h("a", { href }, text))];
+}
+
+/** Its batch; or the mail about its end, where the batch is there for nothing else. */
+function partOf(id, signal) {
+  const node = link("Part of", `/batches/${id}`, "a batch");
+  const ask = async () => {
+    const batch = await get(`/batches/${id}`, { signal });
+    if (batch.total !== 1 || !batch.on_complete_id) return;
+    const follower = await get(`/tasks/${batch.on_complete_id}`, { signal });
+    if (follower.name !== TELLS) return;
+    fill(node, ...linkTo("Told by mail", `/tasks/${follower.id}`, "once it has ended"));
+  };
+  ask().catch((error) => {
+    if (!signal.aborted && !(error instanceof Problem)) throw error; // the link is there anyway
+  });
+  return node;
 }
 
 function relatives(title, filter, id) {
