@@ -86,11 +86,14 @@ async def test_an_admin_ends_a_connection_of_another_process(two: tuple[Live, Li
         await talk.say({"n": 1})
         await talk.hear()
         [connection] = (await seen(admin))["connections"]
+        number = connection["id"].partition(".")[2]
+        of_all = await admin.delete(f"{URL}/connections/all.{number}")
 
         ended = await admin.delete(f"{URL}/connections/{connection['id']}")
         code = await talk.closed(within_s=2)
         again = await admin.delete(f"{URL}/connections/{connection['id']}")
 
+    assert of_all.status_code == 404  # each process has a connection of this number
     assert (ended.status_code, code, again.status_code) == (204, 3503, 404)
     async with one.database.driver() as database:
         deeds = await database.fetch("SELECT kind, data FROM activity WHERE kind LIKE 'admin.%'")

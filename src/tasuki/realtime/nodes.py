@@ -179,7 +179,8 @@ class Nodes:
         """
         node, _, number = connection_id.rpartition(".")
         question = new_secret()
-        if node and number.isascii() and number.isdigit():
+        # The number alone says nothing: every node has a first connection.
+        if node and NODES.channel(node) != _ALL and number.isascii() and number.isdigit():
             kick = Kick(question=question, node=self.id, connection=int(number[:15]))
             async with self._asking(question, NODES.channel(node), kick) as answers:
                 answer = await _next(answers, _ANSWERS_WITHIN_S)
