@@ -54,6 +54,14 @@ class MailRow(Base):
 
     __table_args__ = (
         Index("mails_of_owner", "owner_id", "id"),
+        # One sending has more mails than a user writes in years.
+        Index("mails_single", "id", postgresql_where=literal_column("batch_id IS NULL")),
+        Index(
+            "mails_single_of_owner",
+            "owner_id",
+            "id",
+            postgresql_where=literal_column("batch_id IS NULL"),
+        ),
         Index("mails_to", "recipient_key", "created_at"),
         Index(
             "mails_waiting",
