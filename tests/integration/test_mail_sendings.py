@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def post(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Post]:
     """One application and mail system for all tests here."""
     folder = tmp_path_factory.mktemp("post")
-    async with posting_on(servers, folder, bulk_most=1_000) as running:
+    async with posting_on(servers, folder, bulk_most=1_000, bulk_per_user_a_day=1_500) as running:
         yield running
 
 
@@ -277,6 +277,22 @@ async def test_who_may_send_to_many(post: Post, writer: Client) -> None:
     assert [answer.status_code for answer in foreign] == [404] * 4
     assert too_many.status_code == 422
     await post.finished(writer, accepted["batch_id"])
+
+
+async def test_two_orders_at_once_share_what_a_user_may_send(writer: Client) -> None:
+    """Neither counts without the other; and what was taken is found again, whatever is left."""
+
+    async def send(key: str) -> tuple[int, str]:
+        body = {"email_list": people(key, 800), "subject": "S", "html_content": "x"}
+        answer = await writer.post(SEND_BULK, json=body, headers={"Idempotency-Key": key})
+        return answer.status_code, key
+
+    (taken, key), (refused, _) = sorted(await asyncio.gather(send("one"), send("two")))
+    again, _ = await send(key)
+
+    assert (taken, refused, again) == (202, 429, 200)
+    [sending] = (await writer.get("/api/v1/mail/batches")).json()["items"]
+    await writer.post(f"/api/v1/batches/{sending['id']}/cancel")
 
 
 async def test_the_same_key_sends_it_once(post: Post, writer: Client) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -382,12 +382,17 @@ async def test_it_is_no_open_relay(post: Post, writer: Client) -> None:
     named = await by_name.post(
         "/api/v1/tasks", json={"name": "mail.send", "args": {"mail_id": str(post.live.url)}}
     )
-    bombs = [await writer.post(SEND, json=body) for _ in range(21)]
+    key = {"Idempotency-Key": "the last"}
+    bombs = [await writer.post(SEND, json=body) for _ in range(19)]
+    bombs += [await writer.post(SEND, json=body, headers=key)]
+    bombs += [await writer.post(SEND, json=body)]
+    repeated = await writer.post(SEND, json=body, headers=key)
 
     assert (refused.status_code, local.status_code) == (403, 403)
     assert named.status_code in {403, 422}
     assert [answer.status_code for answer in bombs] == [202] * 20 + [429]
     assert int(bombs[-1].headers["retry-after"]) > 0
+    assert (repeated.status_code, repeated.json()) == (200, bombs[19].json())
     await post.live.work("email")
 
 
@@ -422,6 +427,36 @@ async def test_it_goes_to_one_address(writer: Client, to: str) -> None:
     answer = await writer.post(SEND, json={"to_email": to, "subject": "S", "html_content": "x"})
 
     assert answer.status_code == 422, answer.text
+
+
+async def test_single_mails_are_found_without_reading_those_of_sendings(
+    post: Post, writer: Client
+) -> None:
+    """Their list is the console's page, and each order counts them: beside 100,000 others."""
+    await order(writer, "single@example.org")
+    async with post.live.database.driver() as database:
+        await database.execute(
+            "INSERT INTO mails (id, owner_id, batch_id, chunk, task_id, recipient, recipient_key, "
+            "if_unknown, give_up_at, state) SELECT gen_random_uuid(), owner_id, $1, 0, task_id, "
+            "n::text, n::text, 'leave', now(), 'sent' FROM mails, generate_series(1, 5000) n "
+            "WHERE recipient = 'single@example.org'",
+            uuid4(),
+        )
+        await database.execute("ANALYZE mails")
+
+    async def is_used() -> bool:
+        found = await writer.get("/api/v1/mail/messages?single=true")
+        assert [one["recipient"] for one in found.json()["items"]] == ["single@example.org"]
+        async with post.live.database.driver() as database:
+            scans = await database.fetchval(
+                "SELECT sum(idx_scan) FROM pg_stat_user_indexes "
+                "WHERE indexrelname LIKE 'mails_single%'"
+            )
+        return bool(scans)
+
+    await wait_until(is_used, within=15, what="a look into the index")
+    async with post.live.database.driver() as database:
+        await database.execute("DELETE FROM mails WHERE batch_id IS NOT NULL")
 
 
 async def test_whose_mail_it_is(post: Post, writer: Client) -> None:

@@ -170,7 +170,7 @@ async def _order(
     lane: Lane,
     key: str | None,
 ) -> MailHandle:
-    await mails.admit(session, user, to)
+    await mails.admit(session, user, to, idempotency_key=key)
     return await mails.order(
         session,
         to=to,

@@ -59,8 +59,13 @@ class MailService:
         self._addresses = addresses
         self._mails = repository or MailRepository()
 
-    async def admit(self, session: Session, user: Principal, to: str) -> None:
+    async def admit(
+        self, session: Session, user: Principal, to: str, *, idempotency_key: str | None = None
+    ) -> None:
         """Check that a user may write to an address now.
+
+        Args:
+            idempotency_key: An order that was taken with it is no further one.
 
         Raises:
             ValidationFailed: It is no address.
@@ -76,6 +81,10 @@ class MailService:
                     f"(POST /api/v1/mail/verification), or to others with the scope {SCOPE_ANY}."
                 )
         await self._mails.hold_quota(session, user.id)
+        if idempotency_key is not None and await self._mails.find_by_key(
+            session, owner_id=user.id, key=idempotency_key
+        ):
+            return
         settings = self._settings
         ordered = await self._mails.ordered_by(session, user.id, within=_HOUR)
         if ordered >= settings.per_user_an_hour:

@@ -17,6 +17,7 @@ from tasuki.mail.addresses import address_key, check_address
 from tasuki.mail.handing.statements import UNIT
 from tasuki.mail.message import check_header, check_size
 from tasuki.mail.records import MailState, Recipient, Sending, Words
+from tasuki.mail.repository import MailRepository
 from tasuki.mail.rights import need_mail_system
 from tasuki.mail.sendings.repository import SendingRepository
 from tasuki.mail.sendings.tasks import send_bulk
@@ -73,12 +74,14 @@ class SendingService:
         settings: MailSettings,
         notices: Notices,
         repository: SendingRepository | None = None,
+        mails: MailRepository | None = None,
     ) -> None:
         self._tasks = tasks
         self._batches = batches
         self._settings = settings
         self._notices = notices
         self._sendings = repository or SendingRepository()
+        self._mails = mails or MailRepository()
 
     def admit(self, user: Principal) -> None:
         """Check that a user may send to many.
@@ -126,7 +129,6 @@ class SendingService:
             raise _invalid("nobody to send to")
         check_header("subject", words.subject)
         check_size(words.html, words.text)
-        await self._keep_quota(session, owner_id, len(recipients))
         sending_id = new_id()
         task = send_bulk.having(
             owner_id=owner_id, priority=_PRIORITY, idempotency_key=idempotency_key
@@ -140,6 +142,7 @@ class SendingService:
             args_hash=_hash(recipients, words),
         )
         if handle.is_new:
+            await self._keep_quota(session, owner_id, len(recipients))
             values = {
                 "id": sending_id,
                 "owner_id": owner_id,
@@ -219,6 +222,7 @@ class SendingService:
 
     async def _keep_quota(self, session: Session, owner_id: int, recipients: int) -> None:
         most = self._settings.bulk_per_user_a_day
+        await self._mails.hold_quota(session, owner_id)
         sent = await self._sendings.recipients_of_user(session, owner_id, within=_DAY)
         if sent + recipients > most:
             raise RateLimited(
