@@ -232,6 +232,7 @@ async def test_two_people_talk_also_in_japanese(console: Window, person: str, fr
         room = await make_room(mine, public=True)
         await open_room(mine, room)
         await open_room(theirs, room)
+        await expect(mine).to_have_title(f"{room} · Tasuki")  # who has two rooms open, finds it
         write = mine.get_by_role("textbox", name="Message to")
         await write.press_sequentially("お茶")
         cdp = await mine.context.new_cdp_session(mine)

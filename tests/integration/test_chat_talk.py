@@ -120,6 +120,7 @@ BAD: list[Any] = [
     {"type": "chat", "message": "hi", "user": "admin"},
     {"type": "chat", "message": "hi", "nonce": "x" * 65},
     {"type": "chat", "message": "hi", "nonce": ""},
+    {"type": "chat", "message": " \n\u3000"},
 ]
 
 

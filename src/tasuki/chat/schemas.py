@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from tasuki.chat.records import MOST_NONCE, MOST_TEXT, ROOM_NAME, Message
 
@@ -114,3 +115,11 @@ class ChatIn(BaseModel):
         max_length=MOST_NONCE,
         description="Your own word for it: sent again with the same, it counts once.",
     )
+
+    @field_validator("message")
+    @classmethod
+    def _says_something(cls, message: str) -> str:
+        if not message.strip():
+            msg = "must have more than white space"
+            raise PydanticCustomError("blank", msg)
+        return message

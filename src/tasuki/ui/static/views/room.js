@@ -7,6 +7,7 @@ import { opened } from "../parts/opened.js";
 import { Room } from "../room.js";
 import { setSeen } from "../seen.js";
 import { user } from "../session.js";
+import { setTitle } from "../title.js";
 import { roomLines } from "./room_lines.js";
 import { membersPanel } from "./room_members.js";
 
@@ -33,6 +34,7 @@ export function roomView(visit, go) {
   };
   return opened(visit, about, (room, { heading, place }) => {
     setText(heading, room.name);
+    setTitle(room.name);
     const page = roomPage(room, { signal: visit.signal, go });
     fill(place, page);
     // Who came to talk can begin; on a phone it would only bring the keyboard up.
