@@ -146,7 +146,7 @@ async def test_a_batch_is_told_of_once_when_all_of_it_has_ended(post: Post, owne
     assert (without.status_code, without.json()["code"]) == (409, "idempotency_conflict")
     assert early == []
     assert subject == "Your tasks have ended, not all succeeded: test.fail"
-    assert "of 3 tasks “test.fail” that you asked for 0 succeeded, 3 failed" in text
+    assert "3 × “test.fail”: 0 succeeded, 3 failed, 0 cancelled." in text
     assert f"{post.live.url}/batches/{batch_id}" in text
     follow_up = await owner.task(answer.json()["on_complete_id"])
     assert (follow_up["name"], follow_up["state"]) == ("test.echo", "succeeded")
