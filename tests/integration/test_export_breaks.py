@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from support.browser import running_chromium
+from support.cells import GATE
 from support.client import Client
 from support.downloading import WELL, Door, Downloader
 from support.nginx import need_nginx, running_nginx, running_plain_nginx
@@ -32,7 +33,7 @@ from tasuki.exports.spool import SpoolFolder
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-STUCK, BIG = "/api/v1/exports/stuck", "/api/v1/exports/big"
+STUCK, BIG, GATED = (f"/api/v1/exports/{name}" for name in ("stuck", "big", "gated"))
 ENCODINGS = ("identity", "gzip", "zstd")
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
@@ -220,6 +221,74 @@ async def test_a_slow_client_holds_no_session_and_goes_on_where_it_was_cut(
     assert 0 < before < run["bytes"]
     assert (code, run["state"], run["rows"]) == (0, "complete", 100_000)
     assert hashlib.sha256(part.read_bytes()).hexdigest() == run["sha256"]
+
+
+@dataclass
+class Cut:
+    """A download that was left while rows were still to come, and given up by the server."""
+
+    site: Site
+    curl: list[str]
+    part: Path
+    path: str
+
+    async def run(self) -> dict[str, Any]:
+        """Return its record."""
+        answer = await self.site.client.get(self.path.removesuffix("/file"))
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+async def cut(site: Site, folder: Path, encoding: str) -> Cut:
+    """Begin to download, leave, and wait until the server has given it up."""
+    part, head = folder / "part", folder / "head"
+    curl = ["curl", "-sS", "-o", str(part), "-H", f"Authorization: Bearer {site.token}"]
+    await site.database.execute("SELECT pg_advisory_lock($1)", GATE)
+    try:
+        reading = await asyncio.create_subprocess_exec(
+            *curl, "-N", "-D", str(head), f"{site.system.url}{GATED}?encoding={encoding}"
+        )
+        await until(lambda: part.exists() and part.stat().st_size > 50_000, within=20)
+        reading.terminate()
+        await reading.wait()
+        await site.all_are("failed", 1)
+    finally:
+        await site.database.execute("SELECT pg_advisory_unlock($1)", GATE)
+    [path] = re.findall(r"(?im)^content-location: (.*?)\r?$", head.read_text())
+    return Cut(site, curl, part, path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_what_was_given_up_is_made_again_for_who_comes_back(
+    site: Site, tmp_path: Path, encoding: str
+) -> None:
+    """Nobody's query runs for nobody; and who was only cut off loses nothing that has come."""
+    left = await cut(site, tmp_path, encoding)
+    before, given_up = left.part.stat().st_size, await left.run()
+
+    url = f"{site.system.url}{left.path}"
+    rest = await asyncio.create_subprocess_exec(*left.curl, "-f", "--retry", "20", "-C", "-", url)
+    code, run = await rest.wait(), await left.run()
+
+    assert 50_000 < before <= given_up["bytes"] < run["bytes"]
+    assert (given_up["is_to_be_had"], given_up["sha256"]) == (True, None)
+    assert (code, run["state"], run["rows"], run["error"]) == (0, "complete", 100_000, None)
+    assert hashlib.sha256(left.part.read_bytes()).hexdigest() == run["sha256"]
+
+
+async def test_rows_that_are_others_by_now_are_not_added(site: Site, tmp_path: Path) -> None:
+    """Two halves of different moments would look like a whole."""
+    left = await cut(site, tmp_path, "identity")
+    await site.client.new_user("meanwhile")
+
+    first = await site.client.get(left.path)
+    await site.all_are("failed", 1)
+    run, second = await left.run(), await site.client.get(left.path)
+
+    assert (first.status_code, first.headers["retry-after"]) == (503, "1")
+    assert (run["is_to_be_had"], run["state"]) == (False, "failed")
+    assert "The rows are others by now" in run["error"]
+    assert (second.status_code, second.json()["code"]) == (404, "not_found")
 
 
 async def test_fifty_dropped_downloads_leave_nothing_behind(site: Site) -> None:

@@ -81,3 +81,26 @@ STUCK = Dataset(
     ),
     scope="export:cells",
 )
+
+GATE = 7_001
+"""The advisory lock that `GATED` waits for."""
+
+GATED = Dataset(
+    name="gated",
+    about="Comes to a tenth of its rows, and waits there for whoever holds the gate.",
+    rows=select(
+        _N.label("n"),
+        _TEXT,
+        literal_column("(SELECT count(*) FROM users)", Integer).label("people"),
+        case(
+            (
+                _N == 10_000,
+                select(func.count())
+                .select_from(func.pg_advisory_xact_lock_shared(GATE).alias("gate"))
+                .scalar_subquery(),
+            ),
+            else_=0,
+        ).label("waited"),
+    ),
+    scope="export:cells",
+)

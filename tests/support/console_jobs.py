@@ -5,8 +5,11 @@ from pathlib import Path
 
 from sqlalchemy import Integer, String, cast, func, select
 
+from support import cells
 from tasuki import Retry, TaskContext, task
 from tasuki.core.datasets import Dataset
+
+GATED = cells.GATED
 
 _numbers = select(func.generate_series(1, 50_000_000, type_=Integer).label("n")).subquery()
 

@@ -79,6 +79,8 @@ class Database:
                     "idle_in_transaction_session_timeout": "60s",
                     # Without it the query of a process that was killed runs on to its end.
                     "client_connection_check_interval": "2s",
+                    # An export that is made again must have its rows in the same order.
+                    "synchronize_seqscans": "off",
                 },
             },
         )

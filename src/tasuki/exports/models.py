@@ -14,7 +14,11 @@ _When = DateTime(timezone=True)
 
 
 class ExportRow(Base):
-    """One export: what was asked for, how far it is, and what the file must be."""
+    """One export: what was asked for, how far it is, and what the file must be.
+
+    Attributes:
+        sha256: Of a whole file; of one that was given up, of its first ``bytes``.
+    """
 
     __tablename__ = "exports"
 

@@ -1,7 +1,7 @@
 """Which rows and columns somebody wants, read from a request and checked against a dataset."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -94,6 +94,39 @@ def read_query(
         sort=tuple((name.removeprefix("-"), name.startswith("-")) for name in wanted),
         limit=limit,
         owner_id=owner_id,
+    )
+
+
+def asked(query: ExportQuery) -> dict[str, Any]:
+    """Return what a query asks for, as JSON, for the record; `read_again` reads it."""
+    return {
+        "columns": list(query.columns),
+        "filters": [
+            asdict(one) | {"values": [str(v) for v in one.values]} for one in query.conditions
+        ],
+        "sort": [f"-{name}" if is_descending else name for name, is_descending in query.sort],
+        "owner_id": query.owner_id,
+        "limit": query.limit,
+    }
+
+
+def read_again(dataset: Dataset, record: Mapping[str, Any]) -> ExportQuery:
+    """Return the query whose `asked` this is.
+
+    Raises:
+        ValidationFailed: The dataset has changed since, and does not allow it any more.
+    """
+    names = {bound: name for name, bound in filter_names(dataset).items()}
+    return read_query(
+        dataset,
+        columns=record["columns"],
+        sort=record["sort"],
+        filters={
+            names.get((one["column"], one["operator"]), one["column"]): one["values"]
+            for one in record["filters"]
+        },
+        limit=record["limit"],
+        owner_id=record["owner_id"],
     )
 
 

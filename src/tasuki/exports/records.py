@@ -1,11 +1,13 @@
 """An export as the rest of the program sees it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from tasuki.exports.forms import Encoding, Format, Profile
+from tasuki.exports.forms import Encoding, Form, Format, Profile
+from tasuki.exports.spool import Beginning
 
 RunState = Literal["running", "complete", "failed"]
 
@@ -15,22 +17,48 @@ class ExportRun:
     """One export.
 
     Attributes:
-        rows_of: Whose rows it has, by their number; none: everybody's.
+        asked: Which rows; see `tasuki.exports.query.asked`.
         bytes: Length of the file as it is sent, compressed where it is.
         sha256: Of the same bytes; known once it is complete.
+        left: What a client can have of a file that was given up; it can be made again.
     """
 
     id: UUID
     owner_id: int
-    rows_of: int | None
     dataset: str
-    format: Format
-    profile: Profile
-    encoding: Encoding
+    form: Form
+    asked: Mapping[str, Any]
     state: RunState
     rows: int
     bytes: int
     sha256: str | None
+    left: Beginning | None
     error: str | None
     created_at: datetime
     expires_at: datetime
+
+    @property
+    def rows_of(self) -> int | None:
+        """Whose rows it has, by their number; none: everybody's."""
+        owner_id: int | None = self.asked["owner_id"]
+        return owner_id
+
+    @property
+    def format(self) -> Format:
+        """See `Form`."""
+        return self.form.format
+
+    @property
+    def profile(self) -> Profile:
+        """See `Form`."""
+        return self.form.profile
+
+    @property
+    def encoding(self) -> Encoding:
+        """See `Form`."""
+        return self.form.encoding
+
+    @property
+    def is_to_be_had(self) -> bool:
+        """Whether its file can be fetched: now, soon, or once it was made again."""
+        return self.state != "failed" or self.left is not None

@@ -31,6 +31,7 @@ from tasuki.exports.forms import Form
 from tasuki.exports.models import ExportRow
 from tasuki.exports.query import Condition, ExportQuery
 from tasuki.exports.records import ExportRun
+from tasuki.exports.spool import Beginning
 
 _RFC_3339 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _RFC_3339_KNOWS: tuple[ColumnElement[Any], ColumnElement[Any]] = (
@@ -162,6 +163,18 @@ class ExportRepository:
             .values(seen_at=func.now(), **values)
         )
 
+    async def begin_again(self, session: Session, run_id: UUID) -> bool:
+        """Note that an export that was given up is made again; return whether it was not yet."""
+        begun = await session.scalars(
+            update(ExportRow)
+            .where(
+                ExportRow.id == run_id, ExportRow.state == "failed", ExportRow.sha256.is_not(None)
+            )
+            .values(state="running", seen_at=func.now(), rows=0, bytes=0, sha256=None, error=None)
+            .returning(ExportRow.id)
+        )
+        return begun.one_or_none() is not None
+
     async def find(self, session: Session, run_id: UUID) -> ExportRun | None:
         """Return an export that has not expired."""
         found = await session.execute(
@@ -222,15 +235,20 @@ def _record(row: ExportRow, *, is_lost: bool) -> ExportRun:
     return ExportRun(
         id=row.id,
         owner_id=row.owner_id,
-        rows_of=row.asked["owner_id"],
         dataset=row.dataset,
-        format=row.format,  # type: ignore[arg-type]  # we wrote it
-        profile=row.profile,  # type: ignore[arg-type]  # as above
-        encoding=row.encoding,  # type: ignore[arg-type]  # as above
+        form=Form(
+            format=row.format,  # type: ignore[arg-type]  # we wrote it
+            profile=row.profile,  # type: ignore[arg-type]  # as above
+            encoding=row.encoding,  # type: ignore[arg-type]  # as above
+            member=row.asked.get("member"),
+            has_end=row.asked.get("has_end", False),
+        ),
+        asked=row.asked,
         state="failed" if is_lost else row.state,  # type: ignore[arg-type]  # as above
         rows=row.rows,
         bytes=row.bytes,
-        sha256=row.sha256,
+        sha256=row.sha256 if row.state == "complete" else None,
+        left=Beginning(row.bytes, row.sha256) if row.state == "failed" and row.sha256 else None,
         error=_LOST if is_lost else row.error,
         created_at=row.created_at,
         expires_at=row.expires_at,

@@ -79,9 +79,13 @@ async def get_run(
 async def get_file(
     user: CurrentUser, session: DbSession, exports: Exports, run_id: UUID
 ) -> Response:
-    """Fetch the file of a download again, or what is missing of it (with `Range`)."""
+    """Fetch the file of a download again, or what is missing of it (with `Range`).
+
+    Where its client left before all was written, or the database went away, the first call has it
+    made again: 503 with `Retry-After` until it is whole. If rows are others by then: 404.
+    """
     run, sha256 = await exports.whole(session, run_id, user=user)
-    form = Form(format=run.format, profile=run.profile, encoding=run.encoding)
+    form = run.form
     response = file_response(
         exports.folder.path(run_id),
         name=form.file_name(run.dataset),

@@ -81,6 +81,9 @@ class ExportRunOut(BaseModel):
     bytes: int = Field(description="So far, as sent: compressed where `encoding` says so.")
     sha256: str | None = Field(description="Of these bytes, once the export is complete.")
     error: str | None
+    is_to_be_had: bool = Field(
+        description="Whether `…/file` has it: now, soon, or once it was made again."
+    )
     created_at: datetime
     expires_at: datetime = Field(description="Until then the file can be fetched again.")
 

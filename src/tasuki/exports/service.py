@@ -6,14 +6,13 @@ Knows nothing of HTTP and SQL.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from tasuki.core.background import Background
 from tasuki.core.database import Database, Session
 from tasuki.core.datasets import Dataset, Datasets
-from tasuki.core.errors import Forbidden, TasukiError, ValidationFailed
+from tasuki.core.errors import Forbidden, TasukiError, Unavailable, ValidationFailed
 from tasuki.core.ids import new_id
 from tasuki.core.jsontext import dump
 from tasuki.core.logging import get_logger
@@ -26,11 +25,11 @@ from tasuki.exports.errors import (
     TooManyExports,
 )
 from tasuki.exports.forms import Form
-from tasuki.exports.query import ExportQuery
+from tasuki.exports.query import ExportQuery, asked, read_again
 from tasuki.exports.records import ExportRun
 from tasuki.exports.repository import ExportRepository
 from tasuki.exports.settings import ExportsSettings
-from tasuki.exports.spool import Spool, SpoolFolder
+from tasuki.exports.spool import Beginning, Spool, SpoolFolder
 from tasuki.web.principal import Principal
 
 log = get_logger(__name__)
@@ -38,6 +37,7 @@ log = get_logger(__name__)
 _TELL_EVERY_S = 1.0
 _FINISH_WITHIN_S = 0.6  # a client that leaves may come back for the rest, if that is here so soon
 _TRY_AGAIN_S = 2
+_BROKEN = "Something broke on our side."
 _MOST_DIGITS = 18  # of the number of a user
 
 
@@ -157,7 +157,8 @@ class ExportService:
 
         Raises:
             ExportNotFound: As `run`; or it failed, so there is no file.
-            ExportRunning: The file is still being written.
+            ExportRunning: The file is still being written, or written again from now on.
+            TooManyExports: It would have to be written again, and as many run as may.
             DatasetNotFound: The dataset is gone.
             Forbidden: The right to rows of others was taken away since.
         """
@@ -165,9 +166,11 @@ class ExportService:
         dataset = self.dataset(run.dataset, user)
         if run.rows_of != user.id and not sees_all(user, dataset):
             raise Forbidden(f"Exporting all of {dataset.name} is no longer for you.")
-        if run.state == "running":
+        if run.left is not None:
+            await self._make_again(run, run.left, read_again(dataset, run.asked))
+        if run.is_to_be_had and run.sha256 is None:
             raise ExportRunning("The file is still being written.", retry_after_s=1)
-        if run.state == "failed" or run.sha256 is None:
+        if run.sha256 is None:
             why = run.error or ""
             raise ExportNotFound(f"This export failed, so there is no file. {why}".strip())
         return run, run.sha256
@@ -177,6 +180,27 @@ class ExportService:
     ) -> list[ExportRun]:
         """Return a user's exports that have not expired, the newest first."""
         return await self._runs.of_owner(session, user.id, before=before, limit=limit)
+
+    async def _make_again(self, run: ExportRun, left: Beginning, query: ExportQuery) -> None:
+        """Write the file of an export that was given up, unless somebody else does so already.
+
+        All of it anew, from one moment: what the client has is compared with how that begins.
+        """
+        self._take_slot(run.owner_id)
+        try:
+            async with self._database.unit_of_work() as session:
+                is_ours = await self._runs.begin_again(session, run.id)
+        except BaseException:
+            self._free_slot(run.owner_id)
+            raise
+        if not is_ours:
+            self._free_slot(run.owner_id)
+            return
+        production = Production(run.id, self.folder.create(run.id, beginning=left))
+        production.task = self._producing.start(
+            self._produce(run.owner_id, production, query, run.form), name="export-again"
+        )
+        production.task.add_done_callback(lambda _: production.spool.close())
 
     def _take_slot(self, user_id: int) -> None:
         most, own = self._settings.at_once, self._settings.per_user
@@ -199,7 +223,7 @@ class ExportService:
             "format": form.format,
             "profile": form.profile,
             "encoding": form.encoding,
-            "asked": asked(query),
+            "asked": asked(query) | {"member": form.member, "has_end": form.has_end},
         }
         async with self._database.unit_of_work() as session:
             await self._runs.add(session, values, keep_s=self._settings.keep_s)
@@ -219,7 +243,7 @@ class ExportService:
             spool.end()
         except BaseException as exc:
             spool.fail(ExportFailed("The export was given up.") if _is_cancel(exc) else exc)
-            await self._tell(production.run_id, state="failed", error=_reason(exc))
+            await self._tell(production.run_id, state="failed", **_ending(exc, spool))
             if not isinstance(exc, TasukiError | asyncio.CancelledError):
                 log.exception("export_failed", run_id=str(production.run_id))
         finally:
@@ -248,19 +272,6 @@ class ExportService:
         except (TasukiError, TimeoutError) as exc:
             # Whoever asks sees an export that has been silent for long, which is one that failed.
             log.warning("export_not_told", run_id=str(run_id), error=str(exc))
-
-
-def asked(query: ExportQuery) -> dict[str, Any]:
-    """Return what a query asks for, as JSON, for the record."""
-    return {
-        "columns": list(query.columns),
-        "filters": [
-            asdict(one) | {"values": [str(v) for v in one.values]} for one in query.conditions
-        ],
-        "sort": [f"-{name}" if is_descending else name for name, is_descending in query.sort],
-        "owner_id": query.owner_id,
-        "limit": query.limit,
-    }
 
 
 def said_of(query: ExportQuery) -> str:
@@ -298,7 +309,12 @@ def _is_cancel(exc: BaseException) -> bool:
     return isinstance(exc, asyncio.CancelledError)
 
 
-def _reason(exc: BaseException) -> str:
-    if _is_cancel(exc):
-        return "The client left before the file was whole."
-    return exc.detail if isinstance(exc, TasukiError) else "Something broke on our side."
+def _ending(exc: BaseException, spool: Spool) -> dict[str, Any]:
+    """Return why an export ended early and, if it can be made again, what its client has."""
+    if not isinstance(exc, asyncio.CancelledError | Unavailable):
+        return {"error": exc.detail if isinstance(exc, TasukiError) else _BROKEN}
+    error = exc.detail if isinstance(exc, Unavailable) else "The client left."
+    begun = spool.begun()
+    if begun is None:
+        return {"error": error}
+    return {"error": error, "bytes": begun.size, "sha256": begun.sha256}

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import UUID
@@ -25,10 +26,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a file, which somebody may have already.
+
+    Attributes:
+        sha256: In hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
 class Spool:
     """One file, written at its end and read from its beginning at the same time.
 
     It has its name once it is whole.
+
+    Args:
+        beginning: What it must begin with; none: with anything.
 
     Attributes:
         size: Bytes written so far.
@@ -36,11 +52,14 @@ class Spool:
         is_ended: Whoever reads has been told so, or will be at the end.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, keep_free: int) -> None:
+    def __init__(
+        self, path: Path, *, max_bytes: int, keep_free: int, beginning: Beginning | None = None
+    ) -> None:
         self._path = path
         self._part = path.with_suffix(_PART)
         self._max_bytes = max_bytes
         self._keep_free = keep_free
+        self._beginning = beginning
         self._hash = hashlib.sha256()
         self._file = -1
         self._grown = asyncio.Event()
@@ -54,21 +73,23 @@ class Spool:
 
         Raises:
             ExportFailed: The disk is full, but for ``TASUKI_EXPORTS__KEEP_FREE_BYTES``, or
-                cannot be written.
+                cannot be written. Or the file does not begin as it must.
             ValidationFailed: The file grows over ``TASUKI_EXPORTS__MAX_BYTES``.
         """
         if self.size + len(data) > self._max_bytes:
             raise ValidationFailed(f"the file is larger than {self._max_bytes} bytes")
         await _to_its_end(self._write, data)
-        self.size += len(data)
         self._grown.set()
 
     async def finish(self) -> str:
         """Give the whole file its name, and return its SHA-256 in hexadecimal.
 
         Raises:
-            ExportFailed: The disk is full, or cannot be written.
+            ExportFailed: The disk is full, or cannot be written. Or the file is shorter than
+                what it must begin with.
         """
+        if self._beginning is not None and self.size < self._beginning.size:
+            raise _changed()
         await _to_its_end(self._finish)
         self.is_whole = True
         return self._hash.hexdigest()
@@ -84,6 +105,12 @@ class Spool:
         self._grown.set()
         for path in (self._part,) if self.is_whole else (self._part, self._path):
             path.unlink(missing_ok=True)
+
+    def begun(self) -> Beginning | None:
+        """Return the most that anybody can have of this file; none if that is nothing."""
+        if self._beginning is not None and self.size < self._beginning.size:
+            return self._beginning
+        return Beginning(self.size, self._hash.hexdigest()) if self.size else None
 
     def close(self) -> None:
         """Let go of the file, once nobody writes or reads it any more."""
@@ -119,10 +146,22 @@ class Spool:
         disk = os.fstatvfs(self._file)
         if disk.f_bavail * disk.f_frsize < self._keep_free + len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._hash.update(data)
+        self._take(data)
         view = memoryview(data)
         while view:
             view = view[os.write(self._file, view) :]
+        self.size += len(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take data into the hash, and compare it where the beginning ends."""
+        rest = self._beginning.size - self.size if self._beginning is not None else 0
+        if not 0 < rest <= len(data):
+            self._hash.update(data)
+            return
+        self._hash.update(data[:rest])
+        if self._beginning is not None and self._hash.hexdigest() != self._beginning.sha256:
+            raise _changed()
+        self._hash.update(data[rest:])
 
     def _finish(self) -> None:
         self._open()  # no rows as NDJSON are no bytes at all, and still a file
@@ -143,9 +182,14 @@ class SpoolFolder:
         self._max_bytes = max_bytes
         self._keep_free = keep_free
 
-    def create(self, run_id: UUID) -> Spool:
-        """Begin a file."""
-        return Spool(self.path(run_id), max_bytes=self._max_bytes, keep_free=self._keep_free)
+    def create(self, run_id: UUID, *, beginning: Beginning | None = None) -> Spool:
+        """Begin a file, perhaps one whose first bytes are known."""
+        return Spool(
+            self.path(run_id),
+            max_bytes=self._max_bytes,
+            keep_free=self._keep_free,
+            beginning=beginning,
+        )
 
     def path(self, run_id: UUID) -> Path:
         """Return where the whole file of an export is."""
@@ -194,6 +238,10 @@ async def _to_its_end(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
         return running.result()
     except OSError as exc:
         raise _told(exc) from exc
+
+
+def _changed() -> ExportFailed:
+    return ExportFailed("The rows are others by now, so what is missing cannot be added.")
 
 
 def _told(exc: OSError) -> ExportFailed:

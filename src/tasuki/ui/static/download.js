@@ -114,7 +114,7 @@ class Download {
   /** Fetch what is missing from the file of its run. */
   async goOn() {
     await this.#retried(async () => {
-      const run = await this.#outcome();
+      const run = await this.#madeAgain(await this.#outcome());
       const have = this.#pieces.size;
       if (restOf(run, have) !== "kept") return this.#settle(run);
       this.#show({ run });
@@ -234,6 +234,18 @@ class Download {
     return null;
   }
 
+  /** The server gives up what nobody waits for; asked for its file, it makes that again. */
+  async #madeAgain(run) {
+    if (run?.state !== "failed" || !run.is_to_be_had) return run;
+    try {
+      const { cut } = await this.#open(`${this.#path}/file`, {});
+      cut.abort(); // somebody else has asked before us
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 503) throw error;
+    }
+    return this.#outcome();
+  }
+
   /** All that came is here: is it all there is? */
   async #settle(run) {
     const have = this.#pieces.size;
@@ -277,7 +289,8 @@ class Download {
 /** Whether what is missing can still be fetched. */
 function restOf(run, have) {
   if (run === null) return "unknown";
-  return run.state === "complete" && run.bytes > have ? "kept" : "lost";
+  const isThere = run.state === "complete" ? run.bytes > have : run.is_to_be_had;
+  return isThere ? "kept" : "lost";
 }
 
 function underWay() {

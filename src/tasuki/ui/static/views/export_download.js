@@ -106,16 +106,21 @@ function brokenNotice({ received, reason, fault, rest, run }) {
     );
   }
   const text = {
-    looking: "Looking whether the rest is still there…",
-    unknown: "Whether the rest is still there is not known.",
-    kept: `The server has all of it until ${run ? clock(run.expires_at) : "later"}.`,
-    lost: `${reason} It has to begin anew.`.trim(),
+    looking: () => "Looking whether the rest is still there…",
+    unknown: () => "Whether the rest is still there is not known.",
+    kept: () => keptWords(run, reason),
+    lost: () => `${reason} It has to begin anew.`.trim(),
   };
   return notice(
     "bad",
     h("strong", {}, `The download broke off at ${size(received)}; it is not whole.`),
-    h("p", {}, text[rest]),
+    h("p", {}, text[rest]()),
   );
+}
+
+function keptWords(run, reason) {
+  if (run.state === "complete") return `The server has all of it until ${clock(run.expires_at)}.`;
+  return `${reason} The server can add what is missing, unless rows have changed.`;
 }
 
 function buttonsOf({ phase, rest }) {
