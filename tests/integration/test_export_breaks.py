@@ -33,7 +33,9 @@ from tasuki.exports.spool import SpoolFolder
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-STUCK, BIG, GATED = (f"/api/v1/exports/{name}" for name in ("stuck", "big", "gated"))
+STUCK, BIG, GATED, ENDLESS = (
+    f"/api/v1/exports/{name}" for name in ("stuck", "big", "gated", "endless")
+)
 ENCODINGS = ("identity", "gzip", "zstd")
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
@@ -289,6 +291,23 @@ async def test_rows_that_are_others_by_now_are_not_added(site: Site, tmp_path: P
     assert (run["is_to_be_had"], run["state"]) == (False, "failed")
     assert "The rows are others by now" in run["error"]
     assert (second.status_code, second.json()["code"]) == (404, "not_found")
+
+
+async def test_who_leaves_while_rows_come_is_told_that_it_was_given_up(site: Site) -> None:
+    """It is no fault of ours; as one it would stand in the log, and could not be made again."""
+
+    async def dropped() -> str:
+        async with site.client.stream("GET", ENDLESS) as answer:
+            await anext(answer.aiter_raw(1_000_000))
+        return answer.headers["x-export-id"]
+
+    left = await asyncio.gather(*(dropped() for _ in range(5)))
+    await site.all_are("failed", len(left))
+    runs = [run for run in await site.runs() if run["id"] in left]
+
+    assert {(run["error"].partition(",")[0], run["is_to_be_had"]) for run in runs} == {
+        ("It was given up", True)
+    }
 
 
 async def test_fifty_dropped_downloads_leave_nothing_behind(site: Site) -> None:

@@ -57,9 +57,14 @@ SLOW = Dataset(
 
 _NUMBERS = select(func.generate_series(1, 100_000, type_=Integer).label("n")).subquery()
 _N: ColumnElement[int] = _NUMBERS.c.n
-_TEXT = func.concat(
-    func.md5(cast(_N, Text)), ", 山田 太郎 ", func.md5(cast(-_N, Text)), type_=Text
-).label("text")
+
+
+def _text_of(number: ColumnElement[int]) -> ColumnElement[str]:
+    first, second = func.md5(cast(number, Text)), func.md5(cast(-number, Text))
+    return func.concat(first, ", 山田 太郎 ", second, type_=Text).label("text")
+
+
+_TEXT = _text_of(_N)
 
 BIG = Dataset(
     name="big",
@@ -82,6 +87,13 @@ STUCK = Dataset(
     scope="export:cells",
 )
 
+_NEVER_ENDING = select(func.generate_series(1, 10**9, type_=Integer).label("n")).subquery()
+
+ENDLESS = Dataset(
+    name="endless",
+    rows=select(_NEVER_ENDING.c.n, _text_of(_NEVER_ENDING.c.n)),
+    scope="export:cells",
+)
 GATE = 7_001
 """The advisory lock that `GATED` waits for."""
 

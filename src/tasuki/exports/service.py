@@ -19,7 +19,6 @@ from tasuki.core.logging import get_logger
 from tasuki.exports.copying import Copier
 from tasuki.exports.errors import (
     DatasetNotFound,
-    ExportFailed,
     ExportNotFound,
     ExportRunning,
     TooManyExports,
@@ -37,7 +36,7 @@ log = get_logger(__name__)
 _TELL_EVERY_S = 1.0
 _FINISH_WITHIN_S = 0.6  # a client that leaves may come back for the rest, if that is here so soon
 _TRY_AGAIN_S = 2
-_BROKEN = "Something broke on our side."
+_GIVEN_UP = "It was given up, since its client left or the server stopped."
 _MOST_DIGITS = 18  # of the number of a user
 
 
@@ -242,9 +241,11 @@ class ExportService:
             )
             spool.end()
         except BaseException as exc:
-            spool.fail(ExportFailed("The export was given up.") if _is_cancel(exc) else exc)
-            await self._tell(production.run_id, state="failed", **_ending(exc, spool))
-            if not isinstance(exc, TasukiError | asyncio.CancelledError):
+            # When it is interrupted the driver may raise something of its own.
+            fault = Unavailable(_GIVEN_UP) if _is_interrupted() else exc
+            spool.fail(fault)
+            await self._tell(production.run_id, state="failed", **_ending(fault, spool))
+            if not isinstance(fault, TasukiError):
                 log.exception("export_failed", run_id=str(production.run_id))
         finally:
             telling.cancel()
@@ -305,16 +306,16 @@ def sees_all(user: Principal, dataset: Dataset) -> bool:
     return user.is_admin or (dataset.scope is not None and user.has_scope(dataset.scope))
 
 
-def _is_cancel(exc: BaseException) -> bool:
-    return isinstance(exc, asyncio.CancelledError)
+def _is_interrupted() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
-def _ending(exc: BaseException, spool: Spool) -> dict[str, Any]:
+def _ending(fault: BaseException, spool: Spool) -> dict[str, Any]:
     """Return why an export ended early and, if it can be made again, what its client has."""
-    if not isinstance(exc, asyncio.CancelledError | Unavailable):
-        return {"error": exc.detail if isinstance(exc, TasukiError) else _BROKEN}
-    error = exc.detail if isinstance(exc, Unavailable) else "The client left."
-    begun = spool.begun()
+    if not isinstance(fault, TasukiError):
+        return {"error": "Something broke on our side."}
+    begun = spool.begun() if isinstance(fault, Unavailable) else None
     if begun is None:
-        return {"error": error}
-    return {"error": error, "bytes": begun.size, "sha256": begun.sha256}
+        return {"error": fault.detail}
+    return {"error": fault.detail, "bytes": begun.size, "sha256": begun.sha256}
