@@ -7,13 +7,14 @@ rows fail to come: the response ends without its last chunk, which every client 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
+from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
 
 from tasuki.exports.forms import Form
 from tasuki.exports.query import ExportQuery
 from tasuki.exports.service import ExportService, Production
-from tasuki.web.downloads import disposition
+from tasuki.web.downloads import disposition, file_response
 from tasuki.web.principal import Principal
 
 _PIECE_BYTES = 262_144
@@ -77,6 +78,33 @@ class ExportResponse:
             "status": 200,
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
+
+
+class FileResponse:
+    """The file of an earlier download, or ranges of it; waits a moment until it is whole."""
+
+    def __init__(self, exports: ExportService, user: Principal, run_id: UUID) -> None:
+        self._exports = exports
+        self._user = user
+        self._run_id = run_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            TasukiError: Before anything was sent: why there is none.
+        """
+        run, sha256 = await self._exports.whole(self._run_id, user=self._user)
+        response = file_response(
+            self._exports.folder.path(run.id),
+            name=run.form.file_name(run.dataset),
+            media_type=run.form.media_type,
+            etag=run.id.hex,
+            sha256=sha256,
+        )
+        if run.encoding != "identity":
+            response.headers["Content-Encoding"] = run.encoding
+        await response(scope, receive, send)
 
 
 async def _while_there(respond: Coroutine[Any, Any, None], receive: Receive) -> None:

@@ -10,7 +10,7 @@ from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
 from tasuki.exports.preferred import Preferred, order_told
 from tasuki.exports.query import MOST_ROWS, ExportQuery, read_query
-from tasuki.exports.response import ExportResponse
+from tasuki.exports.response import ExportResponse, FileResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
 from tasuki.exports.service import ExportService, owned_by, said_of, sees_all
 from tasuki.exports.tasks import run_export
@@ -20,7 +20,6 @@ from tasuki.tasks.ordering import Orders
 from tasuki.tasks.schemas import TaskOut
 from tasuki.web.audit import Auditor
 from tasuki.web.depends import CurrentUser, DbSession, IdempotencyKey, provided
-from tasuki.web.downloads import file_response
 from tasuki.web.late import LateResponse, LateRoute
 from tasuki.web.paging import Cursor, Limit, Page, next_cursor
 from tasuki.web.principal import Principal
@@ -76,26 +75,13 @@ async def get_run(
 
 @router.head("/runs/{run_id}/file", include_in_schema=False)
 @router.get("/runs/{run_id}/file", responses={200: _FILE}, response_class=Response)
-async def get_file(
-    user: CurrentUser, session: DbSession, exports: Exports, run_id: UUID
-) -> Response:
+async def get_file(user: CurrentUser, exports: Exports, run_id: UUID) -> Response:
     """Fetch the file of a download again, or what is missing of it (with `Range`).
 
-    Where its client left before all was written, or the database went away, the first call has it
-    made again: 503 with `Retry-After` until it is whole. If rows are others by then: 404.
+    Where its client left before all was written, or the database went away, it is made again; 404
+    if it would begin otherwise by now. What takes longer is answered with 503 and `Retry-After`.
     """
-    run, sha256 = await exports.whole(session, run_id, user=user)
-    form = run.form
-    response = file_response(
-        exports.folder.path(run_id),
-        name=form.file_name(run.dataset),
-        media_type=form.media_type,
-        etag=run_id.hex,
-        sha256=sha256,
-    )
-    if run.encoding != "identity":
-        response.headers["Content-Encoding"] = run.encoding
-    return response
+    return LateResponse(FileResponse(exports, user, run_id))
 
 
 @router.get("/{dataset}", responses={200: _FILE, 202: {"model": TaskOut}}, response_class=Response)

@@ -36,6 +36,8 @@ log = get_logger(__name__)
 _TELL_EVERY_S = 1.0
 _FINISH_WITHIN_S = 0.6  # a client that leaves may come back for the rest, if that is here so soon
 _TRY_AGAIN_S = 2
+_LOOK_EVERY_S = 0.25
+_LOOKS = 20  # five seconds are enough for a million rows; proxies wait longer than that
 _GIVEN_UP = "It was given up, since its client left or the server stopped."
 _MOST_DIGITS = 18  # of the number of a user
 
@@ -149,30 +151,32 @@ class ExportService:
             raise ExportNotFound(f"There is no export {run_id} of yours; it may have expired.")
         return found
 
-    async def whole(
-        self, session: Session, run_id: UUID, *, user: Principal
-    ) -> tuple[ExportRun, str]:
+    async def whole(self, run_id: UUID, *, user: Principal) -> tuple[ExportRun, str]:
         """Return an export whose file can be sent, with the file's SHA-256.
+
+        Waits a moment for one that is being written; one that was given up is written again.
 
         Raises:
             ExportNotFound: As `run`; or it failed, so there is no file.
-            ExportRunning: The file is still being written, or written again from now on.
+            ExportRunning: It takes longer; the writing goes on.
             TooManyExports: It would have to be written again, and as many run as may.
             DatasetNotFound: The dataset is gone.
             Forbidden: The right to rows of others was taken away since.
         """
-        run = await self.run(session, run_id, user=user)
-        dataset = self.dataset(run.dataset, user)
-        if run.rows_of != user.id and not sees_all(user, dataset):
-            raise Forbidden(f"Exporting all of {dataset.name} is no longer for you.")
-        if run.left is not None:
-            await self._make_again(run, run.left, read_again(dataset, run.asked))
-        if run.is_to_be_had and run.sha256 is None:
-            raise ExportRunning("The file is still being written.", retry_after_s=1)
-        if run.sha256 is None:
-            why = run.error or ""
-            raise ExportNotFound(f"This export failed, so there is no file. {why}".strip())
-        return run, run.sha256
+        for _ in range(_LOOKS):
+            async with self._database.unit_of_work() as session:
+                run = await self.run(session, run_id, user=user)
+            dataset = self.dataset(run.dataset, user)
+            if run.rows_of != user.id and not sees_all(user, dataset):
+                raise Forbidden(f"Exporting all of {dataset.name} is no longer for you.")
+            if run.sha256 is not None:
+                return run, run.sha256
+            if not run.is_to_be_had:
+                raise ExportNotFound(f"This export failed, so there is no file. {run.error}")
+            if run.left is not None:
+                await self._make_again(run, run.left, read_again(dataset, run.asked))
+            await asyncio.sleep(_LOOK_EVERY_S)
+        raise ExportRunning("The file is still being written.", retry_after_s=1)
 
     async def runs(
         self, session: Session, user: Principal, *, before: UUID | None, limit: int

@@ -238,8 +238,7 @@ class Download {
   async #madeAgain(run) {
     if (run?.state !== "failed" || !run.is_to_be_had) return run;
     try {
-      const { cut } = await this.#open(`${this.#path}/file`, {});
-      cut.abort(); // somebody else has asked before us
+      await this.#open(`${this.#path}/file`, { Range: "bytes=0-0" });
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 503) throw error;
     }
