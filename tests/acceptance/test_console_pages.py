@@ -182,6 +182,15 @@ async def test_the_chosen_colours_outlast_a_reload(console: Window) -> None:
         assert await page.evaluate(paper) != light
 
 
+async def test_an_answer_that_breaks_off_is_told(console: Window, person: str) -> None:
+    """As one that never begins: the page says so, and does not stay half empty without a word."""
+    async with console(person) as page:
+        cut = re.compile(r"/api/v1/exports$")
+        await page.route(cut, lambda route: route.fulfill(status=200, body='{"items": ['))
+        await page.goto("/exports")
+        await expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+
+
 async def test_the_skip_link_leads_past_the_navigation(console: Window, person: str) -> None:
     """Who moves by Tab need not pass every link of the navigation on every page."""
     async with console(person) as page:

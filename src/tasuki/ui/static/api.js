@@ -45,7 +45,13 @@ export async function call(method, path, { body, key, signal, isSignIn = false }
     signal: withTimeout(signal),
   };
   const response = await answer(path, init, { signal, isSignIn });
-  return response.status === 204 ? null : response.json();
+  if (response.status === 204) return null;
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw unreachable(error); // it broke off, or came too slowly
+  }
 }
 
 /**
