@@ -464,6 +464,14 @@ async def test_a_broken_download_goes_on_where_it_was(
     assert answer.headers["content-range"] == told
 
 
+@pytest.mark.parametrize("asked", ["rows=1-2", "bytes=a-b", "bytes", "bytes=2"])
+async def test_a_range_that_is_none_is_ignored(user: Client, file_url: str, asked: str) -> None:
+    """Whoever asks in units that we do not know gets the whole (RFC 9110, 14.2)."""
+    answer = await user.get(file_url, headers={"Range": asked})
+
+    assert (answer.status_code, len(answer.content)) == (200, 10)
+
+
 async def test_a_range_beyond_the_end_is_refused(user: Client, file_url: str) -> None:
     """And says how long the file is."""
     answer = await user.get(file_url, headers={"Range": "bytes=10-"})

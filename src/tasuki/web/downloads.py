@@ -1,14 +1,29 @@
 """Files as HTTP answers: length, ETag, ranges (RFC 9110, 14), a name every browser gets right."""
 
+import re
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from tasuki.core.errors import NotFound
 
 _MOST_NAME = 200
+_RANGES = re.compile(rb"bytes=\s*\d*-\d*(\s*,\s*\d*-\d*)*\s*", re.IGNORECASE)
+
+
+class _File(FileResponse):
+    """Ignores ranges in units or words that are none of ours (RFC 9110, 14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kept = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or _RANGES.fullmatch(value)
+        ]
+        await super().__call__({**scope, "headers": kept}, receive, send)
 
 
 def file_response(
@@ -27,7 +42,7 @@ def file_response(
         status = path.stat()
     except FileNotFoundError as exc:
         raise NotFound("The file has expired.") from exc
-    return FileResponse(
+    return _File(
         path,
         stat_result=status,
         media_type=media_type,
