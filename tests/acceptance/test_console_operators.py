@@ -8,20 +8,10 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from support.client import Client
-from support.console import Window, answered_late, heading, order, order_batch
+from support.console import PLACES, Window, answered_late, heading, order, order_batch
 from support.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-
-PLACES = (
-    "queues",
-    "workers",
-    "schedules",
-    "failures",
-    "connections",
-    "announce",
-    "suppressions",
-)
 
 
 def row_of(page: Page, table: str, text: str | re.Pattern[str]) -> Locator:

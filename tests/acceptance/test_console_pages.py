@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from support.client import Client
-from support.console import Window, heading, make_room, order, order_batch
+from support.console import PLACES, Window, heading, make_room, order, order_batch
 from support.system import ADMIN_PASSWORD, System
 from support.waiting import wait_until
 
@@ -136,16 +136,7 @@ async def pages_of(page: Page, username: str | None) -> list[str]:
         "/chat",
         f"/chat/{await make_room(page)}",
     ]
-    places = (
-        "queues",
-        "workers",
-        "schedules",
-        "failures",
-        "connections",
-        "announce",
-        "suppressions",
-    )
-    operators = [f"/admin/{name}" for name in places]
+    operators = [f"/admin/{name}" for name in PLACES]
     return own + operators if username == "admin" else [*own, operators[0]]
 
 

@@ -3,6 +3,8 @@
 Loaded by web and workers as any module of ``TASUKI_TASKS__MODULES``.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Float,
+    Function,
     Integer,
     MetaData,
     Numeric,
@@ -64,6 +67,12 @@ def _text_of(number: ColumnElement[int]) -> ColumnElement[str]:
     return func.concat(first, ", 山田 太郎 ", second, type_=Text).label("text")
 
 
+def _waiting_at(number: int, call: Function[Any]) -> ColumnElement[int]:
+    """Return a column that calls something slow in one row, once."""
+    called = select(func.count()).select_from(call.alias("call")).scalar_subquery()
+    return case((number == _N, called), else_=0).label("waited")
+
+
 _TEXT = _text_of(_N)
 
 BIG = Dataset(
@@ -79,10 +88,7 @@ STUCK = Dataset(
     rows=select(
         _N.label("n"),
         _TEXT,
-        case(
-            (_N == 30_000, literal_column("(SELECT count(*) FROM pg_sleep(120))", Integer)),
-            else_=0,
-        ).label("waited"),
+        _waiting_at(30_000, func.pg_sleep(120)),
     ),
     scope="export:cells",
 )
@@ -104,15 +110,7 @@ GATED = Dataset(
         _N.label("n"),
         _TEXT,
         literal_column("(SELECT count(*) FROM users)", Integer).label("people"),
-        case(
-            (
-                _N == 10_000,
-                select(func.count())
-                .select_from(func.pg_advisory_xact_lock_shared(GATE).alias("gate"))
-                .scalar_subquery(),
-            ),
-            else_=0,
-        ).label("waited"),
+        _waiting_at(10_000, func.pg_advisory_xact_lock_shared(GATE)),
     ),
     scope="export:cells",
 )

@@ -12,6 +12,17 @@ HOSTILE = "<img src=x onerror=\"alert('x')\"><script>alert(1)</script>"
 expect.set_options(timeout=15_000)  # the machine may be busy with other tests
 _READ_MS = 200  # a page has read an answer by then; if not, a fault of it stays unseen for once
 
+PLACES = (
+    "queues",
+    "workers",
+    "schedules",
+    "failures",
+    "connections",
+    "announce",
+    "suppressions",
+)
+"""Operators' pages below ``/admin``, as the navigation has them."""
+
 Window = Callable[..., AbstractAsyncContextManager[Page]]
 """Opens a window; takes the name of the user who is signed in there, if anybody is."""
 

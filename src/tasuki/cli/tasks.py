@@ -71,18 +71,18 @@ def order(
     settings = settings_of(context)
 
     async def accept(tasuki: Tasuki) -> UUID:
-        task = tasuki.services.get(TaskService).declared(name)
+        tasks = tasuki.services.get(TaskService)
+        task = tasks.declared(name)
         async with tasuki.services.get(Database).unit_of_work() as session:
-            if user is None:
-                return (await tasuki.services.get(TaskService).enqueue(session, task, given)).id
-            owner = await tasuki.services.get(UserService).get_by_username(session, user)
-            task = task.having(owner_id=owner.id)
-            if not mail_me:
-                return (await tasuki.services.get(TaskService).enqueue(session, task, given)).id
+            owner = None
+            if user is not None:
+                owner = await tasuki.services.get(UserService).get_by_username(session, user)
+                task = task.having(owner_id=owner.id)
+            if owner is None or not mail_me:
+                return (await tasks.enqueue(session, task, given)).id
             teller: Teller = tasuki.services.get(Teller)
             tidings = Tidings(template="task_ready", link_base=_site(settings), language="en")
-            who = Principal.of(owner)
-            return (await teller.enqueue(session, who, task, given, tidings)).id
+            return (await teller.enqueue(session, Principal.of(owner), task, given, tidings)).id
 
     # The users that have names here are Tasuki's own, so it knows their addresses.
     say(str(with_system(settings, accept, identity=OwnAccounts(settings) if user else None)))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from tasuki.core.datasets import Dataset
 from tasuki.exports.forms import Encoding, Form, Format, Profile, choose_encoding
 from tasuki.exports.preferred import Preferred, order_told
-from tasuki.exports.query import MOST_ROWS, ExportQuery, read_query
+from tasuki.exports.query import MOST_ROWS, ExportQuery, asked, read_query
 from tasuki.exports.response import ExportResponse, FileResponse
 from tasuki.exports.schemas import DatasetOut, DatasetsOut, ExportOrder, ExportRunOut, FileName
 from tasuki.exports.service import ExportService, owned_by, said_of, sees_all
@@ -167,9 +167,9 @@ async def order_export(
     return TaskOut.of(await tasks.get(session, handle.id, owner_id=user.id))
 
 
-def _task_args(query: ExportQuery, filters: dict[str, list[str]], **asked: Any) -> dict[str, Any]:
+def _task_args(query: ExportQuery, filters: dict[str, list[str]], **others: Any) -> dict[str, Any]:
     """Return the arguments of an export as a task; whose rows was decided, and is no filter."""
-    return asked | {
+    return others | {
         "dataset": query.dataset.name,
         "rows_of": query.owner_id,
         "filters": {name: given for name, given in filters.items() if name != query.dataset.owner},
@@ -180,14 +180,15 @@ def _args_of(
     query: ExportQuery, form: Form, filters: dict[str, list[str]], filename: str | None
 ) -> dict[str, Any]:
     """Return the arguments of a download that is preferred as a task."""
+    said = asked(query)
     return _task_args(
         query,
         filters,
         format=form.format,
         profile=form.profile,
-        columns=list(query.columns),
-        sort=[f"-{name}" if is_descending else name for name, is_descending in query.sort],
-        limit=query.limit,
+        columns=said["columns"],
+        sort=said["sort"],
+        limit=said["limit"],
         filename=filename,
     )
 

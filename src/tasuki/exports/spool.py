@@ -88,7 +88,7 @@ class Spool:
             ExportFailed: The disk is full, or cannot be written. Or the file is shorter than
                 what it must begin with.
         """
-        if self._beginning is not None and self.size < self._beginning.size:
+        if self._lacks_beginning():
             raise _changed()
         await _to_its_end(self._finish)
         self.is_whole = True
@@ -108,7 +108,7 @@ class Spool:
 
     def begun(self) -> Beginning | None:
         """Return the most that anybody can have of this file; none if that is nothing."""
-        if self._beginning is not None and self.size < self._beginning.size:
+        if self._lacks_beginning():
             return self._beginning
         return Beginning(self.size, self._hash.hexdigest()) if self.size else None
 
@@ -135,6 +135,9 @@ class Spool:
             raise self.fault
         return await _to_its_end(os.pread, self._file, min(most, self.size - offset), offset)
 
+    def _lacks_beginning(self) -> bool:
+        return self._beginning is not None and self.size < self._beginning.size
+
     def _open(self) -> None:
         if self._file < 0:
             self._part.parent.mkdir(mode=_MODE_FOLDER, parents=True, exist_ok=True)
@@ -154,14 +157,14 @@ class Spool:
 
     def _take(self, data: bytes) -> None:
         """Take data into the hash, and compare it where the beginning ends."""
-        rest = self._beginning.size - self.size if self._beginning is not None else 0
-        if not 0 < rest <= len(data):
-            self._hash.update(data)
-            return
-        self._hash.update(data[:rest])
-        if self._beginning is not None and self._hash.hexdigest() != self._beginning.sha256:
-            raise _changed()
-        self._hash.update(data[rest:])
+        begun = self._beginning
+        if begun is not None and self.size < begun.size <= self.size + len(data):
+            rest = begun.size - self.size
+            self._hash.update(data[:rest])
+            if self._hash.hexdigest() != begun.sha256:
+                raise _changed()
+            data = data[rest:]
+        self._hash.update(data)
 
     def _finish(self) -> None:
         self._open()  # no rows as NDJSON are no bytes at all, and still a file

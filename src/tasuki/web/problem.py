@@ -41,15 +41,6 @@ from tasuki.web.settings import WebSettings
 
 log = get_logger(__name__)
 
-_ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {
-    400: ValidationFailed,  # so FastAPI calls a body that it cannot read
-    401: NotAuthenticated,
-    403: Forbidden,
-    404: NotFound,
-    405: MethodNotAllowed,
-    413: BodyTooLarge,
-    415: UnsupportedMediaType,
-}
 _KINDS: tuple[type[TasukiError], ...] = (
     NotAuthenticated,
     Forbidden,
@@ -64,6 +55,10 @@ _KINDS: tuple[type[TasukiError], ...] = (
     Unavailable,
 )
 _KIND_OF_STATUS = {int(kind.status): kind for kind in _KINDS}
+# What the framework answers by itself on our routes; a body that it cannot read is a 400.
+_ERRORS_OF_STATUS: dict[int, type[TasukiError]] = {400: ValidationFailed} | {
+    status: _KIND_OF_STATUS[status] for status in (401, 403, 404, 405, 413, 415)
+}
 _WITHOUT_A_BODY = frozenset({204, 205, 304})  # RFC 9110, 15.3.5, 15.3.6, 15.4.5
 
 
